@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Steps on networks, each one call of libvirt, so that a run can be killed between any two of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import libvirt_errors
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read import definition
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
+    Define,
+    NetworkStep,
+    SetAutostart,
+    Start,
+    Stop,
+    Undefine,
+    Update,
+)
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None  # _deps.require() reports it before anything here is called.
+
+
+def apply_network_step(connection: libvirt.virConnect, step: NetworkStep) -> None:
+    """Do one step. Raises ApplyFailed with libvirt's reason."""
+    with libvirt_errors(ApplyFailed, f"to {step.words}"):
+        if isinstance(step, Define):
+            _define(connection, step)
+            return
+        network = connection.networkLookupByName(step.name)
+        if isinstance(step, Update):
+            _update(network, step)
+        elif isinstance(step, Start):
+            network.create()
+        elif isinstance(step, Stop):
+            network.destroy()
+        elif isinstance(step, Undefine):
+            network.undefine()
+        elif isinstance(step, SetAutostart):
+            network.setAutostart(1 if step.on else 0)
+        else:
+            raise TypeError(f"{type(step).__name__} is not a step for libvirt")
+
+
+def _define(connection: libvirt.virConnect, step: Define) -> None:
+    """Edit the document there is, so that its uuid, its mac and all that is not declared stay."""
+    root = network_xml.parse_network(_document(connection, step), where=f"network {step.name!r}")
+    network_xml.write_network(root, step.network)
+    # Numbers of guests connected are in the running network's document only, and libvirt's schema knows no other place.
+    for counted in [root, *root.iter("interface", "forward")]:
+        counted.attrib.pop("connections", None)
+    connection.networkDefineXML(xml_record.serialize(root))
+
+
+def _document(connection: libvirt.virConnect, step: Define) -> str:
+    try:
+        network = connection.networkLookupByName(step.name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
+            raise
+        return step.base or "<network/>"
+    return definition(network) or str(network.XMLDesc(0))
+
+
+_COMMANDS = {"add": "ADD_LAST", "delete": "DELETE", "modify": "MODIFY"}
+
+
+def _update(network: libvirt.virNetwork, step: Update) -> None:
+    section = getattr(libvirt, "VIR_NETWORK_SECTION_" + step.section.upper().replace("-", "_"))
+    flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if step.live else 0
+    flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if step.config else 0
+    network.update(
+        getattr(libvirt, "VIR_NETWORK_UPDATE_COMMAND_" + _COMMANDS[step.command]),
+        section,
+        _parent_index(network, step.ip),
+        xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], step.item)),
+        flags,
+    )
+
+
+def _parent_index(network: libvirt.virNetwork, ip: Any) -> int:
+    """Which ``<ip>`` of the document an entry belongs to. -1 lets libvirt look, for entries that have none."""
+    if ip is None:
+        return -1
+    root = network_xml.parse_network(str(network.XMLDesc(0)), where=f"network {network.name()!r}")
+    addresses = [xml_record.read_address(element) for element in root.iterchildren("ip")]
+    return addresses.index(ip)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""One pass over libvirt: its networks in both copies, and which running guests are on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Optional
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ReadFailed
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import libvirt_errors
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    GuestNic,
+    SeenHypervisor,
+    SeenNetwork,
+)
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None  # _deps.require() reports it before anything here is called.
+
+
+def read_hypervisor(connection: libvirt.virConnect) -> SeenHypervisor:
+    """All networks and the running guests' interfaces on them. The host's links are not libvirt's: see _link."""
+    with libvirt_errors(ReadFailed, "to list its networks"):
+        networks = [_network(network) for network in connection.listAllNetworks()]
+    return SeenHypervisor(
+        version=connection.getLibVersion(),
+        networks={network.name: network for network in networks},
+        nics=tuple(_guest_nics(connection)),
+    )
+
+
+def definition(network: libvirt.virNetwork) -> Optional[str]:
+    """The persistent definition as XML, None for a transient network."""
+    if not network.isPersistent():
+        return None
+    try:
+        return str(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
+    except libvirt.libvirtError as error:
+        # The test driver has one copy only, and knows no flag for the other.
+        if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG:
+            raise
+        return str(network.XMLDesc(0))
+
+
+def _network(network: libvirt.virNetwork) -> SeenNetwork:
+    name, active, config = network.name(), bool(network.isActive()), definition(network)
+    return SeenNetwork(
+        name=name,
+        uuid=network.UUIDString(),
+        active=active,
+        # libvirt answers the question for a transient network with an error.
+        autostart=config is not None and bool(network.autostart()),
+        config=_read(name, config),
+        live=_read(name, str(network.XMLDesc(0)) if active else None),
+    )
+
+
+def _read(name: str, text: Optional[str]) -> Optional[Network]:
+    return network_xml.read_network(network_xml.parse_network(text, where=f"network {name!r}")) if text else None
+
+
+def _guest_nics(connection: libvirt.virConnect) -> Iterator[GuestNic]:
+    """Interfaces of running guests that name a network. The list of network ports is no source: a restart loses it."""
+    try:
+        domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return  # A driver for networks only.
+        raise ReadFailed(f"libvirt refuses to list its guests: {error}") from error
+    for domain in domains:
+        try:
+            root = xml_record.parse(domain.XMLDesc(0), where=f"guest {domain.name()!r}")
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                continue  # It went away since it was listed.
+            raise ReadFailed(f"libvirt refuses to describe the guest {domain.name()!r}: {error}") from error
+        for interface in root.iterfind("devices/interface[@type='network']"):
+            yield GuestNic(
+                domain=domain.name(),
+                mac=_attribute(interface, "mac", "address") or "",
+                network=_attribute(interface, "source", "network") or "",
+                device=_attribute(interface, "target", "dev"),
+            )
+
+
+def _attribute(element: etree._Element, tag: str, attribute: str) -> Optional[str]:
+    child = element.find(tag)
+    return None if child is None else child.get(attribute)

@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Kinds of values: how an option is spelled canonically and what is refused.
+
+Two spellings of one value (MAC case, netmask or prefix, a long IPv6 address) have one canonical form, so that comparing
+is ``==``. ``canonical`` raises ``ValueError`` with a sentence for the user.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Optional, Union
+
+# The kernel's limit is IFNAMSIZ (include/uapi/linux/if.h), 16 with the final NUL; dev_valid_name() in net/core/dev.c
+# also refuses '/', ':' and white space. A '%' is a name template to the kernel, a leading '-' an option to every tool.
+_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z", re.ASCII)
+INTERFACE_NAME_BYTES = 15
+
+Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
+
+
+class Kind:
+    """A kind of value. ``option_type`` is the type in the argument specification."""
+
+    option_type = "str"
+    choices: Optional[tuple[str, ...]] = None
+
+    def canonical(self, value: Any) -> Any:
+        return value
+
+    def is_unset(self, value: Any) -> bool:
+        """Whether the user asks with this value for the property to be removed."""
+        return bool(value == "")
+
+
+class Text(Kind):
+    def __init__(self, pattern: Optional[str] = None, hint: str = "") -> None:
+        self._pattern = re.compile(pattern + r"\Z") if pattern else None
+        self._hint = hint
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        if text and any(ord(char) < 32 for char in text):
+            raise ValueError(f"{text!r} holds a control character. Remove it")
+        if text and self._pattern and not self._pattern.match(text):
+            raise ValueError(f"{text!r} is not {self._hint}")
+        return text
+
+
+class Choice(Kind):
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def canonical(self, value: Any) -> str:
+        if value not in (self.choices or ()):
+            raise ValueError(f"{value!r} is not one of {', '.join(self.choices or ())}")
+        return str(value)
+
+    def is_unset(self, value: Any) -> bool:
+        return False
+
+
+class Boolean(Kind):
+    option_type = "bool"
+
+    def is_unset(self, value: Any) -> bool:
+        return False
+
+
+class Integer(Kind):
+    """A whole number. With ``zero_unsets``, 0 asks for the property to be removed."""
+
+    option_type = "int"
+
+    def __init__(self, minimum: int, maximum: int, *, zero_unsets: bool = False) -> None:
+        self._minimum, self._maximum, self._zero_unsets = minimum, maximum, zero_unsets
+
+    def canonical(self, value: Any) -> int:
+        number = int(value)
+        if self.is_unset(number) or self._minimum <= number <= self._maximum:
+            return number
+        raise ValueError(f"{number} is not between {self._minimum} and {self._maximum}")
+
+    def is_unset(self, value: Any) -> bool:
+        return self._zero_unsets and value == 0
+
+
+class InterfaceName(Kind):
+    """Name of a network device, 1 to 15 bytes."""
+
+    def canonical(self, value: Any) -> str:
+        name = str(value)
+        if not name:
+            return name
+        size = len(name.encode())
+        if size > INTERFACE_NAME_BYTES:
+            raise ValueError(
+                f"{name!r} has {size} bytes, and the kernel takes at most {INTERFACE_NAME_BYTES}. Choose a shorter name"
+            )
+        if not _INTERFACE_NAME.match(name):
+            raise ValueError(
+                f"{name!r} is not a name for a network device. Use letters, digits, '_', '.' and '-', "
+                "and begin with a letter, a digit or '_'"
+            )
+        return name
+
+
+class Mac(Kind):
+    """An Ethernet address, canonically in lower case with colons. Multicast addresses are refused."""
+
+    _pattern = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}\Z")
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip().lower().replace("-", ":")
+        if not text:
+            return text
+        if not self._pattern.match(text):
+            raise ValueError(f"{value!r} is not a MAC address. Write six bytes, such as 52:54:00:12:34:56")
+        if int(text[:2], 16) & 1:
+            raise ValueError(
+                f"{value!r} is a multicast MAC address. Use one whose first byte is even, such as 52:54:00:..."
+            )
+        return text
+
+
+class Address(Kind):
+    """An IPv4 or IPv6 address without a prefix."""
+
+    def canonical(self, value: Any) -> str:
+        if value == "":
+            return ""
+        try:
+            return str(ipaddress.ip_address(str(value).strip()))
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IPv4 or IPv6 address") from None
+
+
+class InterfaceAddress(Kind):
+    """An address with its prefix, ``192.168.50.1/24``. A netmask after the slash is the same."""
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        if "/" not in text:
+            raise ValueError(f"{text!r} has no prefix. Write it with one, such as {text}/24")
+        try:
+            return str(ipaddress.ip_interface(text))
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is not an address with a prefix, such as 192.168.50.1/24 or 2001:db8::1/64"
+            ) from None
+
+
+class NetworkAddress(Kind):
+    """A network in CIDR form, ``10.1.0.0/16``: no bits may be set behind the prefix."""
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        if "/" not in text:
+            raise ValueError(f"{text!r} has no prefix. Write it with one, such as 10.1.0.0/16")
+        try:
+            return str(ipaddress.ip_network(text))
+        except ValueError:
+            pass
+        try:
+            meant = ipaddress.ip_interface(text).network
+        except ValueError:
+            raise ValueError(f"{text!r} is not a network, such as 10.1.0.0/16 or 2001:db8::/48") from None
+        raise ValueError(f"{text!r} is an address inside a network. Write {meant}")

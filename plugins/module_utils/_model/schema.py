@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Declared properties: each option of an object is declared once, with its kind and its place at the backend.
+
+From the declaration come the argument specification (``_params``), the canonical form, the comparison, the diff (here)
+and the reading and writing of the backend's own format. Nothing here knows what the place means: for a libvirt
+object it is a path in the XML, for a link the netlink attribute.
+
+A record is a frozen dataclass of declared properties. In a *desired* record ``None`` means "not declared: leave alone".
+In a record that was *read*, ``None`` means "not there".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Optional, TypeVar, Union
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.kinds import Kind
+
+_KEY = "virtnet"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """One value at ``place``. ``words`` are what the backend writes for true and false."""
+
+    kind: Kind
+    place: str
+    words: Optional[tuple[str, str]] = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Values:
+    """A list of plain values whose order means nothing."""
+
+    kind: Kind
+    place: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Nested:
+    """A group of properties at ``place``."""
+
+    record: type
+    place: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of records, told apart by ``key``. ``noun`` names an item in messages.
+
+    ``ordered`` where the order means something to the backend; elsewhere records have one canonical order.
+    """
+
+    record: type
+    place: str
+    key: Callable[[Any], Any]
+    noun: str
+    ordered: bool = False
+    required: bool = False
+
+    def arranged(self, items: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(items) if self.ordered else tuple(sorted(items, key=lambda item: str(self.key(item))))
+
+
+Declaration = Union[Scalar, Values, Nested, Items]
+R = TypeVar("R")
+
+
+def declare(declaration: Declaration) -> Any:
+    """Field of a record. Always defaults to ``None``."""
+    return dataclasses.field(default=None, metadata={_KEY: declaration})
+
+
+def declarations(record: type) -> Iterator[tuple[str, Declaration]]:
+    for field in dataclasses.fields(record):
+        if _KEY in field.metadata:
+            yield field.name, field.metadata[_KEY]
+
+
+def from_options(record: Callable[..., R], options: Mapping[str, Any], where: str, problems: list[str]) -> R:
+    """Canonical record from the user's options. What is refused is added to ``problems``, ``where`` in front."""
+    values: dict[str, Any] = {}
+    for name, declared in declarations(record):  # type: ignore[arg-type]
+        given = options.get(name)
+        if given is not None:
+            values[name] = _canonical(declared, given, f"{where}{name}", problems)
+    return record(**values)
+
+
+def _canonical(declared: Declaration, given: Any, where: str, problems: list[str]) -> Any:
+    if isinstance(declared, Nested):
+        return from_options(declared.record, given, f"{where}.", problems)
+    if isinstance(declared, Items):
+        items = [from_options(declared.record, item, f"{where}[{i}].", problems) for i, item in enumerate(given)]
+        seen: dict[Any, int] = {}
+        for i, item in enumerate(items):
+            key = declared.key(item)
+            if key in seen:
+                problems.append(
+                    f"{where}[{i}]: {declared.noun} {_spell(key)} stands already at {where}[{seen[key]}]. Keep one"
+                )
+            seen.setdefault(key, i)
+        return declared.arranged(items)
+    if isinstance(declared, Values):
+        values = [_canonical_value(declared.kind, value, f"{where}[{i}]", problems) for i, value in enumerate(given)]
+        return tuple(sorted(set(values)))
+    return _canonical_value(declared.kind, given, where, problems)
+
+
+def _canonical_value(kind: Kind, given: Any, where: str, problems: list[str]) -> Any:
+    try:
+        return kind.canonical(given)
+    except ValueError as error:
+        problems.append(f"{where}: {error}.")
+        return given
+
+
+def _spell(key: Any) -> str:
+    return " to ".join(str(part) for part in key if part) if isinstance(key, tuple) else str(key)
+
+
+def normal(record: R) -> R:
+    """The record as it is when nothing is left to say: removed values and empty groups are ``None``, lists never."""
+    values: dict[str, Any] = {}
+    for name, declared in declarations(type(record)):
+        value = getattr(record, name)
+        if isinstance(declared, Items):
+            values[name] = declared.arranged(normal(item) for item in value or ())
+        elif isinstance(declared, Values):
+            values[name] = tuple(sorted(set(value or ())))
+        elif isinstance(declared, Nested):
+            inner = normal(value) if value is not None else None
+            values[name] = None if inner is None or inner == normal(declared.record()) else inner
+        else:
+            values[name] = None if value is None or declared.kind.is_unset(value) else value
+    return dataclasses.replace(record, **values)  # type: ignore[type-var]
+
+
+def overlay(current: R, desired: R) -> R:
+    """What ``current`` becomes when ``desired`` holds: what is not declared stays, a declared list is exact."""
+    values: dict[str, Any] = {}
+    for name, declared in declarations(type(desired)):
+        was, wanted = getattr(current, name), getattr(desired, name)
+        if wanted is None:
+            values[name] = was
+        elif isinstance(declared, Nested):
+            values[name] = overlay(was if was is not None else declared.record(), wanted)
+        elif isinstance(declared, Items):
+            by_key = {declared.key(item): item for item in was or ()}
+            values[name] = tuple(overlay(by_key.get(declared.key(item), declared.record()), item) for item in wanted)
+        else:
+            values[name] = wanted
+    return normal(dataclasses.replace(current, **values))  # type: ignore[type-var]
+
+
+def declared_part(record: R, desired: R) -> R:
+    """``record`` without what ``desired`` does not declare. Items of a declared list that match none stay whole."""
+    values: dict[str, Any] = {}
+    for name, declared in declarations(type(desired)):
+        has, wanted = getattr(record, name), getattr(desired, name)
+        if wanted is None or has is None:
+            values[name] = None
+        elif isinstance(declared, Nested):
+            values[name] = declared_part(has, wanted)
+        elif isinstance(declared, Items):
+            by_key = {declared.key(item): item for item in wanted}
+            values[name] = tuple(
+                declared_part(item, by_key[declared.key(item)]) if declared.key(item) in by_key else item
+                for item in has
+            )
+        else:
+            values[name] = has
+    return dataclasses.replace(record, **values)  # type: ignore[type-var]
+
+
+def to_options(record: Any) -> dict[str, Any]:
+    """The record in the names of the options, without what is not there."""
+    options: dict[str, Any] = {}
+    for name, declared in declarations(type(record)):
+        value = getattr(record, name)
+        if value is None:
+            continue
+        if isinstance(declared, Nested):
+            value = to_options(value)
+            if not value:
+                continue
+        elif isinstance(declared, Items):
+            value = [to_options(item) for item in value]
+        elif isinstance(declared, Values):
+            value = list(value)
+        options[name] = value
+    return options

@@ -1,0 +1,293 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""What is refused before the first change, for all declared networks at once. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional, Union
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+    MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
+    DeclaredNetwork,
+    Dhcp,
+    Forward,
+    Ip,
+    Network,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
+
+_OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
+
+Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+def check_networks(
+    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
+) -> list[Problem]:
+    """Every reason why the networks, as they would be after this run, cannot be had."""
+    problems: list[Problem] = []
+    for each in declared:
+        network, known = after[each.name], seen.networks.get(each.name)
+        if network is not None:
+            # What libvirt let pass before is not for this task to refuse when it changes something else.
+            accepted = set(_own_problems(known.newest, seen.version)) if known else set()
+            texts = [text for text in _own_problems(network, seen.version) if text not in accepted]
+            problems += [Problem(f"network {each.name!r}: {text}") for text in texts]
+            problems += _device_problems(each.name, network, seen)
+    problems += _bridge_clashes(declared, after, seen)
+    problems += _subnet_clashes(declared, after, seen)
+    return problems
+
+
+# One network by itself.
+
+
+def _own_problems(network: Network, version: int) -> Iterator[str]:
+    yield from _mode_problems(network, version)
+    yield from _address_problems(network)
+    yield from _route_problems(network)
+
+
+def _mode_problems(network: Network, version: int) -> Iterator[str]:
+    """Options that do not go with the forward mode."""
+    mode, forward = network.mode, network.forward or Forward()
+    if forward.nat is not None and mode != "nat":
+        yield f"forward.nat: only the mode nat translates addresses, and this one is {mode}. Remove it or set mode: nat"
+    if forward.dev and mode not in ("nat", "route"):
+        other = "Name the devices in forward.interfaces" if mode in MACVTAP_MODES else "Remove it, or set it to ''"
+        yield f"forward.dev: a network in mode {mode} is not limited to a device. {other}"
+    if forward.interfaces and mode not in MACVTAP_MODES:
+        yield (
+            f"forward.interfaces: the mode {mode} does not put guests on interfaces. Use forward.dev to limit where "
+            f"their traffic leaves, or one of the modes {', '.join(MACVTAP_MODES)}"
+        )
+    if not network.ips and (mode in ("nat", "route") or (mode == "open" and version < _OPEN_WITHOUT_ADDRESS_SINCE)):
+        yield f"ips: a network in mode {mode} needs an address of the host on it. Give one, or choose isolated"
+    if mode in MACVTAP_MODES:
+        yield from _guest_on_device_problems(network, forward)
+
+
+def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[str]:
+    mode = network.mode
+    if network.bridge_name and mode != "bridge":
+        yield f"bridge.name: guests of a network in mode {mode} are on devices. Name them in forward.interfaces"
+    if network.bridge_name and forward.interfaces:
+        yield "bridge.name: guests are ports of a bridge or have macvtap devices. Keep this or forward.interfaces"
+    if not network.bridge_name and not forward.interfaces:
+        either = "bridge.name (an existing bridge) or " if mode == "bridge" else ""
+        yield f"forward.mode: {mode} needs {either}forward.interfaces (devices for macvtap)"
+    bridge = network.bridge
+    for option, given in (
+        ("ips", network.ips),
+        ("routes", network.routes),
+        ("dns", network.dns),
+        ("domain", network.domain),
+        ("bridge.stp", bridge and bridge.stp is not None),
+        ("bridge.delay", bridge and bridge.delay is not None),
+        ("mtu", network.mtu),
+    ):
+        if given:
+            way = f"Set {option}: []" if option in ("ips", "routes") else "Remove it"
+            yield f"{option}: libvirt makes no bridge and serves nothing in mode {mode}. {way}, or choose another mode"
+
+
+def _address_problems(network: Network) -> Iterator[str]:
+    with_dhcp: dict[int, str] = {}
+    for ip in network.ips or ():
+        where = f"ips[{ip.address}]"
+        interface = ipaddress.ip_interface(ip.address or "")
+        dhcp = ip.dhcp or Dhcp()
+        if dhcp.ranges or dhcp.hosts:
+            if interface.version in with_dhcp:
+                yield (
+                    f"{where}.dhcp: libvirt serves DHCP on one IPv{interface.version} address of a network, and "
+                    f"{with_dhcp[interface.version]} has it already. Keep one"
+                )
+            with_dhcp.setdefault(interface.version, str(ip.address))
+        yield from _range_problems(where, interface, dhcp)
+        yield from _lease_problems(where, interface, ip)
+    nat = network.forward.nat if network.forward else None
+    if nat and nat.addresses:
+        yield from _order_problems("forward.nat.addresses", nat.addresses.start, nat.addresses.end)
+    if nat and nat.ports and (nat.ports.start or 0) > (nat.ports.end or 0):
+        yield f"forward.nat.ports: {nat.ports.start} is above {nat.ports.end}. Swap start and end"
+
+
+def _order_problems(where: str, start: Optional[str], end: Optional[str]) -> Iterator[str]:
+    first, last = ipaddress.ip_address(start or ""), ipaddress.ip_address(end or "")
+    if first.version != last.version:
+        yield f"{where}: {start} and {end} are not of one IP version"
+    elif int(first) > int(last):
+        yield f"{where}: {start} is above {end}. Swap start and end"
+
+
+def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Iterator[str]:
+    ends: list[tuple[int, int, str]] = []
+    for each in dhcp.ranges or ():
+        name = f"{where}.dhcp.ranges[{each.start} to {each.end}]"
+        yield from _order_problems(name, each.start, each.end)
+        outside = [text for text in (each.start, each.end) if ipaddress.ip_address(text or "") not in interface.network]
+        if outside:
+            yield f"{name}: {' and '.join(map(str, outside))} outside of {interface.network}. Use addresses inside it"
+            continue
+        first, last = int(ipaddress.ip_address(each.start or "")), int(ipaddress.ip_address(each.end or ""))
+        if first <= int(interface.ip) <= last:
+            yield f"{name}: the host's own address {interface.ip} is inside. Leave it out"
+        for other_first, other_last, other in ends:
+            if first <= other_last and other_first <= last:
+                yield f"{name}: overlaps the range {other}. Make one of them"
+        ends.append((first, last, f"{each.start} to {each.end}"))
+
+
+def _lease_problems(where: str, interface: kinds.Interface, ip: Ip) -> Iterator[str]:
+    owners: dict[tuple[str, str], str] = {}
+    for host in (ip.dhcp or Dhcp()).hosts or ():
+        known = host.mac or host.id or host.name
+        name = f"{where}.dhcp.hosts[{known}]"
+        if interface.version == 4 and not (host.mac or host.name):
+            yield f"{name}: a fixed lease for {host.ip} needs the guest's mac, or a name that it sends"
+        if interface.version == 6 and not (host.id or host.name):
+            yield f"{name}: DHCPv6 does not know a guest by its MAC. Give its DUID as id, or a name that it sends"
+        if interface.version == 6 and host.mac:
+            yield f"{name}: libvirt takes no mac for IPv6. Give the guest's DUID as id instead"
+        address = ipaddress.ip_address(host.ip or "")
+        if address not in interface.network:
+            yield f"{name}.ip: {host.ip} is outside of {interface.network}. Use an address inside it"
+        if address == interface.ip:
+            yield f"{name}.ip: {host.ip} is the host's own address on this network. Use another"
+        for kind, value in (("ip", host.ip), ("name", host.name)):
+            if value is None:
+                continue
+            if (kind, value) in owners:
+                yield f"{name}.{kind}: {value} has a fixed lease already, for {owners[kind, value]}. Keep one"
+            owners.setdefault((kind, value), str(known))
+
+
+def _route_problems(network: Network) -> Iterator[str]:
+    subnets = [ipaddress.ip_interface(ip.address or "").network for ip in network.ips or ()]
+    for route in network.routes or ():
+        if not any(ipaddress.ip_address(route.gateway or "") in subnet for subnet in subnets):
+            yield (
+                f"routes[{route.address}].gateway: {route.gateway} is in no subnet of this network. "
+                "Use the address of a guest on it"
+            )
+
+
+# The network and the host.
+
+
+def _device_problems(name: str, network: Network, seen: SeenHypervisor) -> Iterator[Problem]:
+    """Devices that must be there before the network starts, or that are there but not of its making."""
+    if seen.links is None:
+        return
+    where, forward = f"network {name!r}: ", network.forward or Forward()
+    devices = [("forward.dev", forward.dev)] if forward.dev else []
+    devices += [(f"forward.interfaces[{each}]", each) for each in forward.interfaces or ()]
+    if network.mode == "bridge" and network.bridge_name:
+        devices.append(("bridge.name", network.bridge_name))
+    for option, device in devices:
+        link = seen.links.get(device)
+        if link is None:
+            yield Problem(
+                f"{where}{option}: this host has no device {device!r}. Make it first, or name another", missing=True
+            )
+        elif option == "bridge.name" and link.kind not in ("bridge", "openvswitch"):
+            yield Problem(
+                f"{where}{option}: {device!r} is not a bridge but {link.kind or 'a network card'}. Name a bridge"
+            )
+        elif option.startswith("forward.interfaces") and link.master:
+            yield Problem(
+                f"{where}{option}: {device!r} is a port of {link.master}, and macvtap needs it for itself. "
+                "Take it out of there, or name another"
+            )
+    if network.mode in OWN_BRIDGE_MODES and network.bridge_name in seen.links:
+        mine = seen.networks.get(name)
+        if not (mine and mine.live and mine.live.bridge_name == network.bridge_name):
+            others = [
+                each.name
+                for each in seen.networks.values()
+                if each.live and each.live.bridge_name == network.bridge_name
+            ]
+            if not others:  # A bridge of another network is reported as a clash of names.
+                yield Problem(
+                    f"{where}bridge.name: {network.bridge_name!r} exists on this host and is not libvirt's. "
+                    f"libvirt makes the bridge of a network in mode {network.mode} itself: choose another name"
+                )
+
+
+def _claims(
+    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
+) -> Iterator[tuple[str, Network, bool, bool]]:
+    """(name, network, declared, runs) of each network there will be, and of each copy that goes on running."""
+    for each in declared:
+        network, known = after[each.name], seen.networks.get(each.name)
+        if network is not None:
+            starts = each.wanted_autostart if each.wanted_autostart is not None else bool(known and known.autostart)
+            yield each.name, network, True, each.state == "active" or starts or bool(known and known.active)
+    for name, known in seen.networks.items():
+        if name not in after:
+            for copy in {known.config, known.live} - {None}:
+                yield name, copy, False, known.active or known.autostart  # type: ignore[misc]
+
+
+def _bridge_clashes(
+    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
+) -> Iterator[Problem]:
+    """libvirt finds a bridge name used twice only at the start of the second network."""
+    owners: dict[str, str] = {}
+    claims = sorted(_claims(declared, after, seen), key=lambda claim: claim[2])
+    for name, network, is_declared, _runs in claims:
+        bridge = network.bridge_name
+        if not bridge or network.mode not in OWN_BRIDGE_MODES:
+            continue
+        owner, known = owners.setdefault(bridge, name), seen.networks.get(name)
+        if owner != name and is_declared and not (known and known.newest.bridge_name == bridge):
+            yield Problem(
+                f"network {name!r}: bridge.name: {bridge!r} is the bridge of network {owner!r}. Choose another name"
+            )
+
+
+def _subnet_clashes(
+    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
+) -> Iterator[Problem]:
+    """Two networks that run cannot share addresses, nor can one with the host: routes would lead to one of them."""
+    taken: list[tuple[str, str, Subnet]] = list(_host_subnets(seen))
+    claims = sorted(_claims(declared, after, seen), key=lambda claim: claim[2])
+    for name, network, is_declared, runs in claims:
+        if not runs or network.mode not in OWN_BRIDGE_MODES:
+            continue
+        for ip in network.ips or ():
+            subnet = ipaddress.ip_interface(ip.address or "").network
+            clash = next((each for each in taken if each[0] != name and subnet.overlaps(each[2])), None)
+            if clash and is_declared and not _runs_already(name, ip, seen):
+                yield Problem(
+                    f"network {name!r}: ips[{ip.address}].address: the subnet {subnet} overlaps {clash[2]} of "
+                    f"{clash[1]}. Choose another subnet"
+                )
+            taken.append((name, f"network {name!r}", subnet))
+
+
+def _runs_already(name: str, ip: Ip, seen: SeenHypervisor) -> bool:
+    known = seen.networks.get(name)
+    return bool(known and known.live and ip.address in [each.address for each in known.live.ips or ()])
+
+
+def _host_subnets(seen: SeenHypervisor) -> Iterator[tuple[str, str, Subnet]]:
+    """Subnets of the host's devices, without the bridges that libvirt's networks have made."""
+    of_networks = {each.live.bridge_name for each in seen.networks.values() if each.live}
+    for link in (seen.links or {}).values():
+        if link.name in of_networks:
+            continue
+        for address in link.addresses:
+            subnet = ipaddress.ip_interface(address).network
+            if not subnet.is_link_local and not subnet.is_loopback:
+                yield "", f"the host's device {link.name}", subnet
