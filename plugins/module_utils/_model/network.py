@@ -88,7 +88,7 @@ class Route:
 
     address: Optional[str] = declare(Scalar(kinds.NetworkAddress(), "@address", required=True))
     gateway: Optional[str] = declare(Scalar(kinds.Address(), "@gateway", required=True))
-    metric: Optional[int] = declare(Scalar(kinds.Integer(1, 4294967295), "@metric"))
+    metric: Optional[int] = declare(Scalar(kinds.Integer(1, 4294967295, zero_unsets=True), "@metric"))
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class AddressRange:
 
 @dataclass(frozen=True)
 class PortRange:
-    start: Optional[int] = declare(Scalar(kinds.Integer(1, 65535), "@start", required=True))
-    end: Optional[int] = declare(Scalar(kinds.Integer(1, 65535), "@end", required=True))
+    start: Optional[int] = declare(Scalar(kinds.Integer(1, 65535, zero_unsets=True), "@start", required=True))
+    end: Optional[int] = declare(Scalar(kinds.Integer(1, 65535, zero_unsets=True), "@end", required=True))
 
 
 @dataclass(frozen=True)
