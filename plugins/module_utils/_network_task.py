@@ -70,8 +70,7 @@ class NetworkTask:
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
             plug(step.nic.device or "", step.bridge)
-        else:
-            assert isinstance(step, NetworkStep)
+        elif isinstance(step, NetworkStep):
             apply_network_step(self._connection, step)
 
 

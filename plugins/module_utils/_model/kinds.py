@@ -119,6 +119,11 @@ class Mac(Kind):
         text = str(value).strip().lower().replace("-", ":")
         if not text:
             return text
+        if text.isdigit():
+            # YAML 1.1 reads 52:54:00:12:34:56 as a number to the base 60.
+            raise ValueError(
+                f"{value!r} is a number. Put the MAC address in quotes: YAML reads one of digits as a number"
+            )
         if not self._pattern.match(text):
             raise ValueError(f"{value!r} is not a MAC address. Write six bytes, such as 52:54:00:12:34:56")
         if int(text[:2], 16) & 1:

@@ -17,6 +17,7 @@ In a record that was *read*, ``None`` means "not there".
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
@@ -76,9 +77,12 @@ Declaration = Union[Scalar, Values, Nested, Items]
 R = TypeVar("R")
 
 
+_omitted = functools.partial(dataclasses.field, default=None)
+
+
 def declare(declaration: Declaration) -> Any:
     """Field of a record. Always defaults to ``None``."""
-    return dataclasses.field(default=None, metadata={_KEY: declaration})
+    return _omitted(metadata={_KEY: declaration})
 
 
 def declarations(record: type) -> Iterator[tuple[str, Declaration]]:

@@ -126,7 +126,7 @@ def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> _Draft:
     if known is None:
         draft.steps.append(Define(f"define network {declared.name}", declared.name, draft.after, declared.xml))
     else:
-        _plan_change(draft, known, nics, seen.version)
+        _plan_change(draft, known, draft.after, nics, seen.version)
     _plan_state(draft, nics)
     _plan_autostart(draft)
     _plan_plugs(draft, nics, seen)
@@ -155,24 +155,22 @@ def _refuse_in_use(draft: _Draft, nics: Sequence[GuestNic], what: str) -> None:
         )
 
 
-def _plan_change(draft: _Draft, known: SeenNetwork, nics: Sequence[GuestNic], version: int) -> None:
-    declared, name, after = draft.declared, draft.declared.name, draft.after
-    assert after is not None
+def _plan_change(draft: _Draft, known: SeenNetwork, after: Network, nics: Sequence[GuestNic], version: int) -> None:
+    declared, name = draft.declared, draft.declared.name
     config_changes, config_rest = (
         live_changes(known.config, after, version=version) if known.config is not None else ([], True)
     )
-    stays_running = known.live is not None and declared.state != "inactive"
+    running = known.live if declared.state != "inactive" else None
     live: list[LiveChange] = []
-    if stays_running:
-        assert known.live is not None
-        live_after = becomes(known.live, declared.network)
-        live, live_rest = live_changes(known.live, live_after, version=version)
+    if running is not None:
+        live_after = becomes(running, declared.network)
+        live, live_rest = live_changes(running, live_after, version=version)
         if live_rest:
-            _plan_restart(draft, known.live, live_after, nics)
+            _plan_restart(draft, running, live_after, nics)
     if draft.restarts:
         live = []
     # Defining is one cheap call whatever it changes; it is left out only where updates of both copies do everything.
-    define = config_rest or (bool(config_changes) and (not stays_running or draft.restarts or config_changes != live))
+    define = config_rest or (bool(config_changes) and (running is None or draft.restarts or config_changes != live))
     if define:
         words = f"change the definition of network {name}" if known.persistent else f"make network {name} persistent"
         draft.steps.append(Define(words, name, after))
@@ -285,7 +283,7 @@ def _difference(draft: _Draft) -> Optional[Difference]:
         unplugged = [step.nic.device for step in draft.steps if isinstance(step, Plug)]
         if unplugged and not draft.restarts:
             before = {**before, "unplugged_taps": unplugged}
-    return Difference(title, before, _after(draft))
+    return Difference(title, before, _after(draft, draft.after))
 
 
 def _shown(known: Optional[SeenNetwork], network: Optional[Network]) -> dict[str, Any]:
@@ -299,15 +297,14 @@ def _shown(known: Optional[SeenNetwork], network: Optional[Network]) -> dict[str
     }
 
 
-def _after(draft: _Draft) -> dict[str, Any]:
+def _after(draft: _Draft, after: Network) -> dict[str, Any]:
     declared, known = draft.declared, draft.seen
-    assert draft.after is not None
     active = bool(known and known.active)
     if declared.state in ("active", "inactive"):
         active = declared.state == "active"
     autostart = declared.wanted_autostart
     return {
-        **to_options(replace(declared_part(draft.after, declared.network), name=declared.name)),
+        **to_options(replace(declared_part(after, declared.network), name=declared.name)),
         "state": "active" if active else "inactive",
         "autostart": bool(known and known.autostart) if autostart is None else autostart,
         **({"persistent": True} if known and not known.persistent else {}),
@@ -318,7 +315,7 @@ def _summary(draft: _Draft) -> dict[str, Any]:
     """What the task returns for each network: its complete definition after the run."""
     if draft.after is None:
         return {"name": draft.declared.name, "state": "absent"}
-    shown = _after(draft)
+    shown = _after(draft, draft.after)
     return {
         **to_options(draft.after),
         "state": shown["state"],
