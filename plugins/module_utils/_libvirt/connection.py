@@ -44,7 +44,8 @@ def connected(uri: str) -> Iterator[libvirt.virConnect]:
 
 def _unreachable(uri: str, error: libvirt.libvirtError) -> str:
     says = f"uri: libvirt does not answer at {uri!r}: {error}"
-    if error.get_error_code() in (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_XML_ERROR):
+    # A wrong path in a URI is an "internal error" to libvirt; only its text tells.
+    if error.get_error_code() in (libvirt.VIR_ERR_NO_CONNECT, libvirt.VIR_ERR_INVALID_ARG) or " URI " in str(error):
         return f"{says}. Give a URI that libvirt knows, such as qemu:///system, xen:///system or qemu+ssh://host/system"
     if is_this_host(uri):
         return (
