@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of the host, as its own tools tell it, and the way back to an empty one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from .places import ROOT
+
+# What the sandbox starts with, see sandbox/virtnet_sandbox/network.py.
+_OWN_LINKS = ("lo", "uplink0")
+
+# The bridge's running clocks; everything else in `ip -d` stands still while nothing is changed.
+_CLOCKS = ("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer")
+
+
+def virsh(*arguments: str, check: bool = True) -> str:
+    result = subprocess.run(
+        ["virsh", "--quiet", "--connect", "qemu:///system", *arguments], capture_output=True, text=True, check=False
+    )
+    if check and result.returncode != 0:
+        raise AssertionError(f"virsh {' '.join(arguments)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def libvirtd(action: str) -> None:
+    """start, stop, kill or restart."""
+    subprocess.run([ROOT / "sandbox/libvirtd", action], check=True)
+
+
+def host_state() -> dict[str, str]:
+    """Everything a network can change on a host. Equal before and after means: nothing was touched."""
+    state = {
+        "net-list": virsh("net-list", "--all"),
+        "ip addr": json.dumps(_without_clocks(json.loads(_output("ip", "-j", "-d", "addr"))), indent=1),
+        "ip route": _output("ip", "-j", "route", "show", "table", "all"),
+        "ip -6 route": _output("ip", "-j", "-6", "route"),
+        "nft": _output("nft", "--stateless", "list", "ruleset"),
+        "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii"),
+    }
+    for name in _names("net-list"):
+        state[f"net-dumpxml {name}"] = virsh("net-dumpxml", name)
+        state[f"net-dumpxml --inactive {name}"] = virsh("net-dumpxml", "--inactive", name)
+        state[f"net-info {name}"] = virsh("net-info", name)
+    for folder in (Path("/etc/libvirt"), Path("/etc/sysctl.d")):
+        for path in sorted(folder.rglob("*")):
+            state[str(path)] = _fingerprint(path)
+    return state
+
+
+def wipe() -> None:
+    """Remove every guest, network and link that is not the sandbox's own."""
+    libvirtd("start")
+    running = _names("list", "--state-running", "--state-paused")
+    for name in _names("list", "--all"):
+        if name in running:
+            virsh("destroy", name)
+        # A guest that was only started, not defined, is gone by now.
+        virsh("undefine", name, check=False)
+    active = _names("net-list", all_of_them=False)
+    for name in _names("net-list"):
+        if name in active:
+            virsh("net-destroy", name)
+        virsh("net-undefine", name, check=False)
+    for link in json.loads(_output("ip", "-j", "link")):
+        if link["ifname"] not in _OWN_LINKS:
+            # Removing one end of a veth pair takes the other along.
+            subprocess.run(["ip", "link", "delete", link["ifname"]], stderr=subprocess.DEVNULL, check=False)
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("0\n", encoding="ascii")
+    for log in (*Path("/run/virtnet-sandbox/guests").glob("*/*"), *Path("/var/log/libvirt/qemu").glob("*.log")):
+        log.unlink()
+
+
+def _names(command: str, *arguments: str, all_of_them: bool = True) -> list[str]:
+    if all_of_them and not arguments:
+        arguments = ("--all",)
+    return [line for line in virsh(command, *arguments, "--name").splitlines() if line]
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _without_clocks(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_clocks(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_clocks(item) for key, item in value.items() if key not in _CLOCKS}
+    return value
+
+
+def _fingerprint(path: Path) -> str:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return f"link to {path.readlink()}"
+    if stat.S_ISDIR(mode):
+        return f"folder {mode:o}"
+    return f"file {mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
