@@ -16,8 +16,8 @@ options:
       - The hypervisor, as a libvirt connection URI.
       - Others than the default are V(xen:///system), V(lxc:///system), V(test:///default) and remote ones such as
         V(qemu+ssh://root@host/system).
-      - At a remote hypervisor the host's own network devices and addresses cannot be seen, so that clashes with them are
-        found by libvirt only. Run the module on the hypervisor itself where you can.
+      - At a remote hypervisor the host's own network devices and addresses cannot be seen, so that clashes with them
+        are found by libvirt only. Run the module on the hypervisor itself where you can.
     type: str
     default: qemu:///system
 requirements:

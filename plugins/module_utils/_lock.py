@@ -43,7 +43,10 @@ def _directory() -> str:
 def host_lock(timeout: float = TIMEOUT_S) -> Iterator[None]:
     """Hold the host's lock. Raises LockTimeout, naming the holder, when it is not free within ``timeout`` seconds."""
     path = os.path.join(_directory(), "lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise VirtNetError(f"The lock {path} cannot be opened: {error.strerror}. Remove it and run again") from error
     try:
         deadline = time.monotonic() + timeout
         while True:

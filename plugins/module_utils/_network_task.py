@@ -21,11 +21,17 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read i
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.plug import plug
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_links
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+    MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Network,
     declared_network,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import overlay
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    from_options,
+    overlay,
+    to_options,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import NetworkStep, Plug
@@ -50,7 +56,9 @@ def network_task(uri: str, objects: Sequence[Mapping[str, Any]]) -> Iterator[Net
     declared = [declared_network(options, problems) for options in objects]
     if problems:
         raise InvalidDeclaration(problems)
-    declared = [_with_document(each) for each in declared]
+    declared = [_with_document(each, problems) for each in declared]
+    if problems:
+        raise InvalidDeclaration(problems)
     with connected(uri) as connection:
         yield NetworkTask(connection, declared, sees_devices=is_this_host(uri))
 
@@ -74,7 +82,7 @@ class NetworkTask:
             apply_network_step(self._connection, step)
 
 
-def _with_document(declared: DeclaredNetwork) -> DeclaredNetwork:
+def _with_document(declared: DeclaredNetwork, problems: list[str]) -> DeclaredNetwork:
     """Take over what the document in ``xml`` says, with the options written beside it on top."""
     if declared.xml is None:
         return declared
@@ -82,4 +90,9 @@ def _with_document(declared: DeclaredNetwork) -> DeclaredNetwork:
     found = read_network(parse_network(declared.xml, where=where))
     if found.name not in (None, declared.name):
         raise InvalidDeclaration([f"{where}: the document names the network {found.name!r}. Make the two names one"])
+    options = {**to_options(found), "name": declared.name}
+    if found.mode not in OWN_BRIDGE_MODES + MACVTAP_MODES:
+        options.pop("forward")  # A mode there is no option for is taken over with the rest of the document.
+    # What is written in a document is held to the same rules as an option.
+    from_options(Network, options, f"{where}: ", problems)
     return replace(declared, network=overlay(found, declared.network))

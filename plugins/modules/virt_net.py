@@ -77,7 +77,7 @@ options:
           - A document with a DOCTYPE is refused.
         type: str
       title: &title
-        description: A short description of the network.
+        description: A short description of the network. Needs libvirt 9.7 or newer.
         type: str
       mtu: &mtu
         description:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
@@ -82,9 +83,17 @@ def _update(network: libvirt.virNetwork, step: Update) -> None:
         getattr(libvirt, "VIR_NETWORK_UPDATE_COMMAND_" + _COMMANDS[step.command]),
         section,
         _parent_index(network, step.ip),
-        xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], step.item)),
+        xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], _named(step))),
         flags,
     )
+
+
+def _named(step: Update) -> Any:
+    """The entry as far as libvirt has to know it."""
+    if step.section == "dns-host" and step.command == "delete":
+        # libvirt looks for the address or any of the names, and refuses where that fits two entries.
+        return replace(step.item, names=None)
+    return step.item
 
 
 def _parent_index(network: libvirt.virNetwork, ip: Any) -> int:

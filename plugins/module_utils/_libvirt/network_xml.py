@@ -15,6 +15,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import xml_record
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
     Forward,
     Network,
 )
@@ -49,6 +50,8 @@ def _one_spelling(forward: Forward, root: etree._Element) -> Forward:
     devices = forward.interfaces or ((forward.dev,) if forward.dev else ())
     if mode in MACVTAP_MODES:
         return normal(replace(forward, mode=mode, dev=None, interfaces=devices))
+    if mode not in OWN_BRIDGE_MODES:
+        return normal(replace(forward, mode=mode))  # Of other hands (hostdev): what stands there is what it is.
     return normal(replace(forward, mode=mode, dev=forward.dev or (devices[0] if devices else None), interfaces=()))
 
 

@@ -182,12 +182,10 @@ def _read_scalar(declared: Scalar, element: etree._Element) -> Any:
 def _from_text(declared: Scalar, text: str) -> Any:
     if declared.words:
         return text == declared.words[0]
-    if isinstance(declared.kind, Integer):
-        return int(text)
     if isinstance(declared.kind, Boolean):
         return text == "yes"
     try:
-        return declared.kind.canonical(text)
+        return int(text) if isinstance(declared.kind, Integer) else declared.kind.canonical(text)
     except ValueError:
         # Made by other hands in a form that is refused here: what stands there is what it is.
         return text
@@ -230,11 +228,11 @@ def read_address(owner: etree._Element) -> Optional[str]:
     address = owner.get("address")
     if not address:
         return None
-    width = owner.get("prefix") or owner.get("netmask") or _implied_prefix(address)
+    width = owner.get("prefix") or owner.get("netmask")
     try:
-        return str(ipaddress.ip_interface(f"{address}/{width}"))
+        return str(ipaddress.ip_interface(f"{address}/{width or _implied_prefix(address)}"))
     except ValueError:
-        return f"{address}/{width}"
+        return f"{address}/{width or ''}"
 
 
 def _implied_prefix(address: str) -> int:
@@ -280,7 +278,13 @@ def _write_nested(element: etree._Element, declared: Nested, was: Any, becomes: 
 def _write_items(
     element: etree._Element, declared: Items, was: tuple[Any, ...], becomes: tuple[Any, ...], order: list[str]
 ) -> None:
-    present = {declared.key(read(declared.record, child)): child for child in _children(element, declared.place)}
+    present: dict[Any, etree._Element] = {}
+    for child in list(_children(element, declared.place)):
+        key = declared.key(read(declared.record, child))
+        if key in present:
+            # Twice, by other hands. The last one is what ``was`` has for this key.
+            _remove(element, present[key])
+        present[key] = child
     old = {declared.key(item): item for item in was}
     wanted = {declared.key(item): item for item in becomes}
     for key, child in present.items():

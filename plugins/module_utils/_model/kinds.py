@@ -81,7 +81,10 @@ class Integer(Kind):
         self._minimum, self._maximum, self._zero_unsets = minimum, maximum, zero_unsets
 
     def canonical(self, value: Any) -> int:
-        number = int(value)
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a whole number") from None
         if self.is_unset(number) or self._minimum <= number <= self._maximum:
             return number
         raise ValueError(f"{number} is not between {self._minimum} and {self._maximum}")

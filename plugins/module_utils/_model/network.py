@@ -170,7 +170,7 @@ class Network:
         # A '/' would leave the folder libvirt keeps its files in, and libvirt refuses it too.
         Scalar(kinds.Text(r"[^/\s][^/\n]*", "a name for a network: no '/', no leading space"), "name", required=True)
     )
-    title: Optional[str] = declare(Scalar(kinds.Text(), "title"))
+    title: Optional[str] = declare(Scalar(kinds.Text(), "title", since=9_007_000))
     # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's bridge takes (net/bridge/br_device.c).
     mtu: Optional[int] = declare(Scalar(kinds.Integer(68, 65535, zero_unsets=True), "mtu/@size"))
     mac: Optional[str] = declare(Scalar(kinds.Mac(), "mac/@address"))

@@ -29,12 +29,17 @@ _KEY = "virtnet"
 
 @dataclass(frozen=True)
 class Scalar:
-    """One value at ``place``. ``words`` are what the backend writes for true and false."""
+    """One value at ``place``.
+
+    ``words`` are what the backend writes for true and false, ``since`` is the first version of it that knows the
+    property, as libvirt counts (9.7.0 is 9007000), where that is above the oldest version supported.
+    """
 
     kind: Kind
     place: str
     words: Optional[tuple[str, str]] = None
     required: bool = False
+    since: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,19 +96,26 @@ def declarations(record: type) -> Iterator[tuple[str, Declaration]]:
             yield field.name, field.metadata[_KEY]
 
 
-def from_options(record: Callable[..., R], options: Mapping[str, Any], where: str, problems: list[str]) -> R:
-    """Canonical record from the user's options. What is refused is added to ``problems``, ``where`` in front."""
+def from_options(
+    record: Callable[..., R], options: Mapping[str, Any], where: str, problems: list[str], *, is_group: bool = False
+) -> R:
+    """Canonical record from the user's options. What is refused is added to ``problems``, ``where`` in front.
+
+    A required value cannot be empty, except in a group (``is_group``), which is so removed as a whole.
+    """
     values: dict[str, Any] = {}
     for name, declared in declarations(record):  # type: ignore[arg-type]
         given = options.get(name)
         if given is not None:
-            values[name] = _canonical(declared, given, f"{where}{name}", problems)
+            values[name] = _canonical(declared, given, f"{where}{name}", problems, may_be_empty=is_group)
+        elif declared.required:
+            problems.append(f"{where}{name}: this is missing. Give a value.")
     return record(**values)
 
 
-def _canonical(declared: Declaration, given: Any, where: str, problems: list[str]) -> Any:
+def _canonical(declared: Declaration, given: Any, where: str, problems: list[str], *, may_be_empty: bool) -> Any:
     if isinstance(declared, Nested):
-        return from_options(declared.record, given, f"{where}.", problems)
+        return from_options(declared.record, given, f"{where}.", problems, is_group=True)
     if isinstance(declared, Items):
         items = [from_options(declared.record, item, f"{where}[{i}].", problems) for i, item in enumerate(given)]
         seen: dict[Any, int] = {}
@@ -116,14 +128,22 @@ def _canonical(declared: Declaration, given: Any, where: str, problems: list[str
             seen.setdefault(key, i)
         return declared.arranged(items)
     if isinstance(declared, Values):
-        values = [_canonical_value(declared.kind, value, f"{where}[{i}]", problems) for i, value in enumerate(given)]
+        values = [
+            _canonical_value(declared.kind, value, f"{where}[{i}]", problems, required=True)
+            for i, value in enumerate(given)
+        ]
+        if declared.required and not values:
+            problems.append(f"{where}: this cannot be empty. Give a value.")
         return tuple(sorted(set(values)))
-    return _canonical_value(declared.kind, given, where, problems)
+    return _canonical_value(declared.kind, given, where, problems, required=declared.required and not may_be_empty)
 
 
-def _canonical_value(kind: Kind, given: Any, where: str, problems: list[str]) -> Any:
+def _canonical_value(kind: Kind, given: Any, where: str, problems: list[str], *, required: bool) -> Any:
     try:
-        return kind.canonical(given)
+        value = kind.canonical(given)
+        if required and value == "":
+            raise ValueError("this cannot be empty. Give a value")
+        return value
     except ValueError as error:
         problems.append(f"{where}: {error}.")
         return given
@@ -185,6 +205,21 @@ def declared_part(record: R, desired: R) -> R:
         else:
             values[name] = has
     return dataclasses.replace(record, **values)  # type: ignore[type-var]
+
+
+def newer_than(record: Any, version: int, where: str = "") -> Iterator[tuple[str, int]]:
+    """Options with a value that the backend of this version does not know, and the version that does."""
+    for name, declared in declarations(type(record)):
+        value = getattr(record, name)
+        if value is None:
+            continue
+        if isinstance(declared, Nested):
+            yield from newer_than(value, version, f"{where}{name}.")
+        elif isinstance(declared, Items):
+            for item in value:
+                yield from newer_than(item, version, f"{where}{name}[{_spell(declared.key(item))}].")
+        elif isinstance(declared, Scalar) and declared.since > version:
+            yield f"{where}{name}", declared.since
 
 
 def to_options(record: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Network
 
 
@@ -47,8 +48,26 @@ class SeenNetwork:
 
 
 @dataclass(frozen=True)
+class SeenBridge:
+    """What is particular to a bridge. Its ports are known from their ``master``, its addresses from its link.
+
+    ``is_root``: the times in ``properties`` are its own. Where it is not the root of its spanning tree, the kernel
+    shows the root's. ``fixed_mac``: the MAC address stays whatever ports come and go; None where that is not known.
+    """
+
+    properties: Bridge
+    is_root: bool = True
+    fixed_mac: Optional[bool] = None
+
+
+@dataclass(frozen=True)
 class SeenLink:
-    """A network device of the host. ``kind`` is the kernel's name for its type, None for hardware."""
+    """A network device of the host. ``kind`` is the kernel's name for its type, None for hardware.
+
+    ``lasting`` are those of the ``addresses`` that do not expire and have no peer. ``below`` is the device that this one
+    is stacked on, or the other end of a veth pair; ``other_namespace`` tells that it is in another network namespace.
+    ``bridge`` is read for the bridges that were asked for.
+    """
 
     name: str
     index: int
@@ -56,6 +75,28 @@ class SeenLink:
     master: Optional[str]
     mtu: int
     addresses: tuple[str, ...] = ()
+    lasting: tuple[str, ...] = ()
+    mac: Optional[str] = None
+    up: bool = True
+    ethernet: bool = True
+    loopback: bool = False
+    below: Optional[str] = None
+    other_namespace: bool = False
+    bridge: Optional[SeenBridge] = None
+
+
+@dataclass(frozen=True)
+class SeenHost:
+    """One pass over the kernel's network devices.
+
+    ``libvirt_bridges`` are the bridges that libvirt made, with the network of each. ``without_ipv6`` are the devices that
+    take no IPv6 address. ``machine_id`` is the host's own, empty where it has none.
+    """
+
+    links: Mapping[str, SeenLink] = field(default_factory=dict)
+    libvirt_bridges: Mapping[str, str] = field(default_factory=dict)
+    without_ipv6: frozenset[str] = frozenset()
+    machine_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Forward,
     Network,
@@ -61,13 +62,17 @@ class _Draft:
 def plan_networks(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> Plan:
     """Steps, differences and problems for all declared networks at once.
 
-    Networks that go away come first, so that their bridge names and subnets are free for those that come.
+    Networks that go away come first, then those that run and change, so that bridge names and subnets which become
+    free are free for those that come.
     """
     drafts = [_draft(each, seen) for each in declared]
     after = {draft.declared.name: draft.after for draft in drafts}
     problems = [problem for draft in drafts for problem in draft.problems]
     problems += check_networks(declared, after, seen)
-    in_order = sorted(drafts, key=lambda draft: draft.after is not None)
+    in_order = sorted(
+        drafts,
+        key=lambda draft: (draft.after is not None, not (draft.seen and draft.seen.active), draft.seen is None),
+    )
     return Plan(
         steps=[step for draft in in_order for step in draft.steps],
         differences=[difference for draft in drafts if (difference := _difference(draft)) is not None],
@@ -108,11 +113,14 @@ def becomes(current: Network, desired: Network) -> Network:
         forward = replace(forward, nat=None)
     if mode in MACVTAP_MODES and wanted.dev is None:
         forward = replace(forward, dev=None)
-    if mode not in MACVTAP_MODES and wanted.interfaces is None:
+    if mode in OWN_BRIDGE_MODES and wanted.interfaces is None:
         forward = replace(forward, interfaces=())
     if mode in ("open", "isolated") and mode != current.mode and wanted.dev is None:
         forward = replace(forward, dev=None)
-    return normal(replace(after, forward=forward))
+    domain = after.domain
+    if domain is not None and not domain.name and (desired.domain is None or desired.domain.local_only is None):
+        domain = None  # The rest is about the name, and libvirt drops it too.
+    return normal(replace(after, forward=forward, domain=domain))
 
 
 def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> _Draft:
@@ -157,20 +165,22 @@ def _refuse_in_use(draft: _Draft, nics: Sequence[GuestNic], what: str) -> None:
 
 def _plan_change(draft: _Draft, known: SeenNetwork, after: Network, nics: Sequence[GuestNic], version: int) -> None:
     declared, name = draft.declared, draft.declared.name
-    config_changes, config_rest = (
-        live_changes(known.config, after, version=version) if known.config is not None else ([], True)
+    config_changes, config_reached = (
+        live_changes(known.config, after, version=version) if known.config is not None else ([], None)
     )
     running = known.live if declared.state != "inactive" else None
     live: list[LiveChange] = []
     if running is not None:
         live_after = becomes(running, declared.network)
-        live, live_rest = live_changes(running, live_after, version=version)
-        if live_rest:
-            _plan_restart(draft, running, live_after, nics)
+        live, live_reached = live_changes(running, live_after, version=version)
+        if live_reached != live_after:
+            _plan_restart(draft, live_reached, live_after, nics)
     if draft.restarts:
         live = []
     # Defining is one cheap call whatever it changes; it is left out only where updates of both copies do everything.
-    define = config_rest or (bool(config_changes) and (running is None or draft.restarts or config_changes != live))
+    define = config_reached != after or (
+        bool(config_changes) and (running is None or draft.restarts or config_changes != live)
+    )
     if define:
         words = f"change the definition of network {name}" if known.persistent else f"make network {name} persistent"
         draft.steps.append(Define(words, name, after))
@@ -195,7 +205,7 @@ def _plan_change(draft: _Draft, known: SeenNetwork, after: Network, nics: Sequen
 
 
 def _plan_restart(draft: _Draft, live: Network, after: Network, nics: Sequence[GuestNic]) -> None:
-    """The running network differs in something that libvirt takes only at its start."""
+    """The running network, all live changes made, differs in something that libvirt takes only at its start."""
     declared = draft.declared
     what = ", ".join(sorted(_changed_options(live, after)))
     if declared.if_restart_needed == "restart":

@@ -18,14 +18,18 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
     OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Dhcp,
+    Dns,
     Forward,
     Ip,
     Network,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 _OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
+# virSocketAddrGetRange() in libvirt's src/util/virsocketaddr.c.
+_RANGE_ADDRESSES = 65535
 
 Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -52,9 +56,20 @@ def check_networks(
 
 
 def _own_problems(network: Network, version: int) -> Iterator[str]:
+    for option, since in newer_than(network, version):
+        yield f"{option}: libvirt {_spelled(version)} does not know this, {_spelled(since)} does. Remove it or upgrade"
     yield from _mode_problems(network, version)
     yield from _address_problems(network)
     yield from _route_problems(network)
+    if network.domain and not network.domain.name:
+        yield "domain.local_only: this is about the names of a domain. Give domain.name"
+    for forwarder in (network.dns or Dns()).forwarders or ():
+        if not forwarder.addr and not forwarder.domain:
+            yield "dns.forwarders: one has neither addr nor domain. Give one of them, or remove it"
+
+
+def _spelled(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1_000 % 1_000}.{version % 1_000}"
 
 
 def _mode_problems(network: Network, version: int) -> Iterator[str]:
@@ -116,8 +131,14 @@ def _address_problems(network: Network) -> Iterator[str]:
         yield from _range_problems(where, interface, dhcp)
         yield from _lease_problems(where, interface, ip)
     nat = network.forward.nat if network.forward else None
-    if nat and nat.addresses:
+    if nat and nat.addresses and None in (nat.addresses.start, nat.addresses.end):
+        yield "forward.nat.addresses: start and end go together. Give both, or '' for both to remove them"
+    elif nat and nat.addresses:
         yield from _order_problems("forward.nat.addresses", nat.addresses.start, nat.addresses.end)
+        if ipaddress.ip_address(nat.addresses.start or "").version == 6:
+            yield "forward.nat.addresses: libvirt takes IPv4 addresses only. Give those, or remove it"
+    if nat and nat.ports and None in (nat.ports.start, nat.ports.end):
+        yield "forward.nat.ports: start and end go together. Give both, or 0 for both to remove them"
     if nat and nat.ports and (nat.ports.start or 0) > (nat.ports.end or 0):
         yield f"forward.nat.ports: {nat.ports.start} is above {nat.ports.end}. Swap start and end"
 
@@ -142,6 +163,11 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
         first, last = int(ipaddress.ip_address(each.start or "")), int(ipaddress.ip_address(each.end or ""))
         if first <= int(interface.ip) <= last:
             yield f"{name}: the host's own address {interface.ip} is inside. Leave it out"
+        network = interface.network
+        if interface.version == 4 and (first == int(network.network_address) or last == int(network.broadcast_address)):
+            yield f"{name}: the first and the last address of {network} are for no guest. Leave them out"
+        if last - first >= _RANGE_ADDRESSES:
+            yield f"{name}: libvirt takes at most {_RANGE_ADDRESSES} addresses in one range. Make it shorter"
         for other_first, other_last, other in ends:
             if first <= other_last and other_first <= last:
                 yield f"{name}: overlaps the range {other}. Make one of them"
@@ -179,6 +205,11 @@ def _route_problems(network: Network) -> Iterator[str]:
             yield (
                 f"routes[{route.address}].gateway: {route.gateway} is in no subnet of this network. "
                 "Use the address of a guest on it"
+            )
+        elif ipaddress.ip_address(route.gateway or "").version != ipaddress.ip_network(route.address or "").version:
+            yield (
+                f"routes[{route.address}].gateway: {route.gateway} is of the other IP version. "
+                "Use the address that the guest has in the version of the route"
             )
 
 
@@ -233,6 +264,8 @@ def _claims(
         if network is not None:
             starts = each.wanted_autostart if each.wanted_autostart is not None else bool(known and known.autostart)
             yield each.name, network, True, each.state == "active" or starts or bool(known and known.active)
+            if known and known.live and each.state != "inactive" and each.if_restart_needed != "restart":
+                yield each.name, known.live, False, True
     for name, known in seen.networks.items():
         if name not in after:
             for copy in {known.config, known.live} - {None}:
@@ -242,7 +275,7 @@ def _claims(
 def _bridge_clashes(
     declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
 ) -> Iterator[Problem]:
-    """libvirt finds a bridge name used twice only at the start of the second network."""
+    """A bridge name belongs to one network, whether it runs or not: libvirt refuses it twice at the definition."""
     owners: dict[str, str] = {}
     claims = sorted(_claims(declared, after, seen), key=lambda claim: claim[2])
     for name, network, is_declared, _runs in claims:

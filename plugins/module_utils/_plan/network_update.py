@@ -48,8 +48,8 @@ def _spell(item: Any) -> str:
     return f"{item.ip} = {', '.join(item.names or ())}"
 
 
-def live_changes(before: Network, after: Network, *, version: int) -> tuple[list[LiveChange], bool]:
-    """The calls that bring a running network from ``before`` to ``after``, and whether something is left over.
+def live_changes(before: Network, after: Network, *, version: int) -> tuple[list[LiveChange], Network]:
+    """The calls that bring a running network nearer from ``before`` to ``after``, and how far they bring it.
 
     Deletions come first, so that an address or a name can pass from one entry to another.
     """
@@ -69,7 +69,7 @@ def live_changes(before: Network, after: Network, *, version: int) -> tuple[list
         ips.append(ip)
     reached = replace(reached, ips=tuple(ips))
     changes.sort(key=lambda change: change.command == "add")
-    return changes, normal(reached) != normal(after)
+    return changes, normal(reached)
 
 
 def _dhcp_changes(before: Ip, after: Ip) -> list[LiveChange]:

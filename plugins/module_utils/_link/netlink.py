@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""The kernel's links over rtnetlink. The only file that imports pyroute2, so the quirks of its versions live here.
+
+Works alike from pyroute2 0.5.14 (EL 9) to 0.9: results are wrapped in list(), attributes read with get_attr(), and
+nothing is filtered in the kernel by kind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import Unreachable, VirtNetError
+
+try:
+    import pyroute2
+    from pyroute2.netlink.exceptions import NetlinkError
+except ImportError:
+    pyroute2 = None
+    NetlinkError = OSError
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[pyroute2.IPRoute]:
+    """A netlink socket for the network namespace of this process."""
+    if pyroute2 is None:
+        raise Unreachable(
+            "The Python library pyroute2 (>= 0.5.14) is missing on the target, and the host's network devices are read "
+            "with it. Install it for the Python that runs modules (python3-pyroute2 on Debian)"
+        )
+    route = pyroute2.IPRoute()
+    try:
+        yield route
+    finally:
+        route.close()
+
+
+@contextlib.contextmanager
+def netlink_errors(kind: type[VirtNetError], doing: str) -> Iterator[None]:
+    """Turn the kernel's refusal into ``kind``, saying what was being done."""
+    try:
+        yield
+    except NetlinkError as error:
+        reason = os.strerror(error.code) if getattr(error, "code", None) in errno.errorcode else str(error)
+        raise kind(f"the kernel refuses to {doing}: {reason}") from error
+
+
+# enum rtm_type and the NLM_F_ flags, include/uapi/linux/rtnetlink.h and netlink.h.
+_RTM_DELLINK, _RTM_NEWADDR, _RTM_DELADDR = 17, 20, 21
+_REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
+
+# Deleting is spelled with its flags: pyroute2 before 0.6.10 adds NLM_F_EXCL, which Linux 5.19 and newer take for
+# NLM_F_BULK and refuse. See https://github.com/svinota/pyroute2/issues/923
+DELETE_LINK = (_RTM_DELLINK, _REQUEST | _ACK)
+DELETE_ADDRESS = (_RTM_DELADDR, _REQUEST | _ACK)
+# Done again, it succeeds again.
+PUT_ADDRESS = (_RTM_NEWADDR, _REQUEST | _ACK | _CREATE | _REPLACE)
+
+# Leaves the counters out of a dump, which halves its cost (RTEXT_FILTER_SKIP_STATS, Linux 4.5).
+WITHOUT_COUNTERS = 8
+
+
+def index_of(route: Any, name: str) -> int:
+    """Index of a link by its name. Raises VirtNetError where it has gone."""
+    try:
+        # Not link_lookup(), which dumps all links in some versions.
+        return int(next(iter(route.link("get", ifname=name)))["index"])
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:
+            raise
+        raise VirtNetError(f"the device {name} is not there any more") from error

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""A Linux bridge, each property declared once. The places are attributes of rtnetlink messages.
+
+Source of the attributes: include/uapi/linux/if_link.h and if_addr.h in the kernel. What the kernel takes is in
+net/bridge/br_private_stp.h and br_stp.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    Scalar,
+    Values,
+    declarations,
+    declare,
+    from_options,
+)
+
+# With the spanning tree protocol on (BR_MIN_FORWARD_DELAY, BR_MAX_FORWARD_DELAY). With it off, nothing waits for it.
+STP_FORWARD_DELAY = (2, 30)
+# BR_PORT_BITS is 10, and there is no port 0.
+MAX_PORTS = 1023
+# The least MTU of a device with IPv6 (RFC 8200).
+IPV6_MTU = 1280
+
+
+class Seconds(kinds.Integer):
+    """Whole seconds for the user; the kernel counts in hundredths (USER_HZ)."""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    name: Optional[str] = declare(Scalar(kinds.InterfaceName(), "IFLA_IFNAME", required=True))
+    # Of the ports' own messages, and of the addresses' own.
+    ports: Optional[tuple[str, ...]] = declare(Values(kinds.InterfaceName(), "IFLA_MASTER"))
+    addresses: Optional[tuple[str, ...]] = declare(Values(kinds.InterfaceAddress(), "IFA_LOCAL"))
+    mac: Optional[str] = declare(Scalar(kinds.Mac(), "IFLA_ADDRESS"))
+    # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's bridge takes (net/bridge/br_device.c).
+    mtu: Optional[int] = declare(Scalar(kinds.Integer(68, 65535), "IFLA_MTU"))
+    stp: Optional[bool] = declare(Scalar(kinds.Boolean(), "IFLA_BR_STP_STATE"))
+    forward_delay: Optional[int] = declare(Scalar(Seconds(0, 30), "IFLA_BR_FORWARD_DELAY"))
+    hello_time: Optional[int] = declare(Scalar(Seconds(1, 10), "IFLA_BR_HELLO_TIME"))
+    max_age: Optional[int] = declare(Scalar(Seconds(6, 40), "IFLA_BR_MAX_AGE"))
+    priority: Optional[int] = declare(Scalar(kinds.Integer(0, 65535), "IFLA_BR_PRIORITY"))
+    # The most IEEE 802.1D knows; the kernel takes more.
+    ageing_time: Optional[int] = declare(Scalar(Seconds(0, 1_000_000), "IFLA_BR_AGEING_TIME"))
+
+
+# The times that a bridge takes over from the root of its spanning tree.
+ROOT_TIMES = ("forward_delay", "hello_time", "max_age")
+
+
+@dataclass(frozen=True)
+class DeclaredBridge:
+    """A bridge as one task declares it: its properties, its state, and what may be done to reach it."""
+
+    bridge: Bridge
+    state: str = "present"
+    purge_ports: bool = True
+    force: bool = False
+    # The order of the ports means nothing but for this one, whose MAC address a new bridge takes.
+    first_port: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        return self.bridge.name or ""
+
+
+def declared_bridge(options: Mapping[str, Any], problems: list[str]) -> DeclaredBridge:
+    """One bridge from the options of the task, canonical. Problems are named by bridge and option."""
+    where = f"bridge {options.get('name')!r}: "
+    bridge = from_options(Bridge, options, where, problems)
+    problems += [f"{where}{text}" for text in _empty_values(bridge)]
+    return DeclaredBridge(
+        bridge=bridge,
+        state=options.get("state") or "present",
+        purge_ports=options.get("purge_ports") is not False,
+        force=bool(options.get("force")),
+        first_port=next(iter(options.get("ports") or ()), None),
+    )
+
+
+def _empty_values(bridge: Bridge) -> Iterator[str]:
+    """What stands for "remove it" elsewhere: a bridge always has each of these."""
+    for name, declared in declarations(Bridge):
+        value = getattr(bridge, name)
+        if isinstance(declared, Scalar) and value is not None and declared.kind.is_unset(value):
+            yield f"{name}: it is empty, and a bridge always has one. " + (
+                "Give a name" if name == "name" else "Omit the option to leave it alone"
+            )
+    if "" in (bridge.ports or ()):
+        yield "ports: one of the names is empty. Remove it"

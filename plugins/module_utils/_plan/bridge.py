@@ -1,0 +1,409 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Planner of Linux bridges: what is declared and what was read give the steps. Pure: no Ansible, no backend."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import (
+    ROOT_TIMES,
+    STP_FORWARD_DELAY,
+    Bridge,
+    DeclaredBridge,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    Scalar,
+    declarations,
+    declared_part,
+    overlay,
+    to_options,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_checks import check_bridges
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_ports import is_in_container, is_of_guest
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
+    AddPort,
+    BringUp,
+    Change,
+    Create,
+    Delete,
+    PutAddress,
+    RemoveAddress,
+    RemovePort,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Difference, Plan, Problem, Step
+
+# The kernel's MTU for a bridge without ports.
+_DEFAULT_MTU = 1500
+
+
+@dataclass
+class _Draft:
+    """The plan of one bridge while it is being made."""
+
+    declared: DeclaredBridge
+    link: Optional[SeenLink]
+    # As it is, and as it becomes, without the ports and addresses that are not this task's to remove. None: no bridge.
+    before: Optional[Bridge] = None
+    after: Optional[Bridge] = None
+    # Those ports and addresses.
+    kept_ports: tuple[str, ...] = ()
+    kept_addresses: tuple[str, ...] = ()
+    # What has to be done first, over all bridges: ports that leave one may be wanted by another.
+    removals: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    # What changes beside the properties, for the diff.
+    was: dict[str, Any] = field(default_factory=dict)
+    will_be: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.declared.name
+
+    @property
+    def is_removed(self) -> bool:
+        return self.before is not None and self.after is None
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(f"bridge {self.name!r}: {text}")
+
+
+def plan_bridges(declared: Sequence[DeclaredBridge], seen: SeenHost) -> Plan:
+    """Steps, differences and problems for all declared bridges at once.
+
+    What is taken away comes first, so that it is free for those that come.
+    """
+    drafts = [_draft(each, seen) for each in declared]
+    problems = [problem for draft in drafts for problem in draft.problems]
+    problems += check_bridges(
+        [draft.declared for draft in drafts if draft.link is None or draft.link.bridge],
+        {draft.name: draft.before for draft in drafts},
+        {draft.name: draft.after for draft in drafts},
+        seen,
+    )
+    removed = [draft.name for draft in drafts if draft.is_removed]
+    return Plan(
+        steps=[
+            *(step for draft in drafts for step in draft.removals),
+            *_delete(removed),
+            *(step for draft in drafts for step in draft.steps),
+        ],
+        differences=[difference for draft in drafts if (difference := _difference(draft)) is not None],
+        problems=problems,
+        warnings=[warning for draft in drafts for warning in draft.warnings],
+        result={"bridges": [_summary(draft) for draft in drafts]},
+    )
+
+
+def _delete(names: Sequence[str]) -> Iterator[Step]:
+    if names:
+        noun = "bridge" if len(names) == 1 else "bridges"
+        yield Delete(f"remove {noun} {', '.join(names)}", names[0], tuple(names[1:]))
+
+
+def _draft(declared: DeclaredBridge, seen: SeenHost) -> _Draft:
+    draft = _Draft(declared, seen.links.get(declared.name))
+    if draft.link is not None and draft.link.bridge is None:
+        draft.problems.append(
+            Problem(
+                f"bridge {draft.name!r}: name: this host's device of that name is not a Linux bridge but "
+                f"{_what(draft.link)}. Choose another name"
+            )
+        )
+    elif declared.state == "absent":
+        if draft.link is not None and draft.link.bridge is not None:
+            draft.before = _as_read(draft, draft.link, draft.link.bridge, seen)
+            _plan_removal(draft, seen)
+    elif draft.link is None or draft.link.bridge is None:
+        _plan_new(draft, seen)
+    else:
+        _plan_change(draft, draft.link, draft.link.bridge, seen)
+    return draft
+
+
+def _what(link: SeenLink) -> str:
+    if link.loopback:
+        return "the loopback device"
+    return f"of the kind {link.kind}" if link.kind else "a network card"
+
+
+# Removing.
+
+
+def _plan_removal(draft: _Draft, seen: SeenHost) -> None:
+    where = f"bridge {draft.name!r}: state:"
+    network = seen.libvirt_bridges.get(draft.name)
+    if network is not None:
+        draft.problems.append(
+            Problem(
+                f"{where} it is the bridge of libvirt's network {network!r}. Remove or stop the network with "
+                "virtnet.hypervisor.virt_net instead"
+            )
+        )
+    guests = [
+        link.name
+        for link in seen.links.values()
+        if link.master == draft.name and (is_of_guest(link) or is_in_container(link))
+    ]
+    if guests and not draft.declared.force:
+        draft.problems.append(
+            Problem(
+                f"{where} it cannot be removed, because guests are connected to it: {', '.join(guests)}. Disconnect or "
+                "stop them, or give force: true to cut them off"
+            )
+        )
+
+
+# Making.
+
+
+def _plan_new(draft: _Draft, seen: SeenHost) -> None:
+    name, declared = draft.name, draft.declared
+    after = overlay(Bridge(), declared.bridge)
+    # Chosen here and set at once. The kernel's choice would follow the ports, and udev might change it a moment later.
+    after = replace(after, mac=after.mac or _first_port_mac(declared, seen) or _own_mac(seen.machine_id, name))
+    draft.after = after
+    # The kernel takes an MTU for the administrator's only when it is set on an existing bridge.
+    properties = replace(after, ports=None, addresses=None, mtu=None)
+    draft.steps.append(Create(f"create bridge {name}", name, properties))
+    _plan_ports(draft, Bridge(), after, seen)
+    _plan_mtu(draft, _DEFAULT_MTU, after, seen)
+    draft.steps += [
+        PutAddress(f"add address {address} to bridge {name}", name, address) for address in after.addresses or ()
+    ]
+
+
+def _first_port_mac(declared: DeclaredBridge, seen: SeenHost) -> Optional[str]:
+    port = seen.links.get(declared.first_port or "")
+    return port.mac if port is not None and port.ethernet else None
+
+
+def _own_mac(machine_id: str, name: str) -> Optional[str]:
+    """A locally administered address that is this host's and this bridge's, and the same after each reboot."""
+    if not machine_id:
+        return None
+    digest = hashlib.sha256(f"virtnet.hypervisor bridge {machine_id} {name}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in bytes([digest[0] & 0xFC | 0x02]) + digest[1:6])
+
+
+# Changing.
+
+
+def _plan_change(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHost) -> None:
+    name = draft.name
+    before = _as_read(draft, link, bridge, seen)
+    after = _becomes(draft, before, bridge)
+    draft.before, draft.after = before, after
+    changed = {
+        option
+        for option, declared in declarations(Bridge)
+        if isinstance(declared, Scalar) and option != "mtu" and getattr(before, option) != getattr(after, option)
+    }
+    ports_change = before.ports != after.ports
+    # Whoever is connected knows the bridge by this address. It may only change when it is declared.
+    follows = bridge.fixed_mac is not True if ports_change else bridge.fixed_mac is False and _declares(draft, "mac")
+    if follows and "mac" not in changed:
+        step = Change(f"keep the MAC address {before.mac} of bridge {name}", name, Bridge(mac=before.mac))
+        (draft.removals if ports_change else draft.steps).append(step)
+        draft.was["mac_follows_ports"], draft.will_be["mac_follows_ports"] = True, False
+    if before.stp and not after.stp and "forward_delay" in changed:
+        # The kernel looks at the delay first, and with the protocol still on it takes no short one.
+        changed -= {"stp"}
+        draft.steps.append(_change(name, {"stp"}, after))
+    if changed:
+        draft.steps.append(_change(name, changed, after))
+    if not link.up:
+        draft.steps.append(BringUp(f"bring up bridge {name}", name, name))
+        draft.was["up"], draft.will_be["up"] = False, True
+    _plan_ports(draft, before, after, seen)
+    _plan_mtu(draft, link.mtu, after, seen)
+    _plan_addresses(draft, link, before, after)
+
+
+def _declares(draft: _Draft, option: str) -> bool:
+    return getattr(draft.declared.bridge, option) is not None
+
+
+def _as_read(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHost) -> Bridge:
+    """The bridge as it is, and what stays of its ports and addresses whatever is declared."""
+    declared = draft.declared.bridge
+    ports = [each for each in seen.links.values() if each.master == link.name]
+    if declared.ports is not None:
+        kept = [each for each in ports if each.name not in declared.ports and _stays(draft, each)]
+        draft.kept_ports = tuple(each.name for each in kept)
+    lasting = [each for each in link.lasting if each in (declared.addresses or ()) or not _is_link_local(each)]
+    draft.kept_addresses = tuple(
+        each for each in link.addresses if each not in lasting and not _is_link_local(each)
+    )
+    return replace(
+        bridge.properties,
+        ports=tuple(sorted(each.name for each in ports if each.name not in draft.kept_ports)),
+        addresses=tuple(sorted(set(lasting))),
+    )
+
+
+def _stays(draft: _Draft, port: SeenLink) -> bool:
+    """Whether a port that is not declared is left alone."""
+    if not draft.declared.purge_ports or is_of_guest(port):
+        return True
+    if is_in_container(port):
+        draft.warn(
+            f"ports: {port.name} is not declared and stays, because its other end is in another network namespace: a "
+            f"container may be using it. If none is, remove it with: ip link set {port.name} nomaster"
+        )
+        return True
+    return False
+
+
+def _is_link_local(address: str) -> bool:
+    return ipaddress.ip_interface(address).is_link_local
+
+
+def _becomes(draft: _Draft, before: Bridge, bridge: SeenBridge) -> Bridge:
+    """What the bridge becomes, with what the kernel makes of it."""
+    after = overlay(before, draft.declared.bridge)
+    least, most = STP_FORWARD_DELAY
+    if after.stp and not before.stp and not _declares(draft, "forward_delay"):
+        after = replace(after, forward_delay=min(max(after.forward_delay or 0, least), most))
+    if not bridge.is_root:
+        unknown = [option for option in ROOT_TIMES if getattr(before, option) != getattr(after, option)]
+        if unknown:
+            draft.warn(
+                f"{', '.join(unknown)}: left alone, because another bridge is the root of the spanning tree. Its times "
+                "are in force, and the kernel does not tell this bridge's own"
+            )
+            after = replace(after, **{option: getattr(before, option) for option in unknown})
+    return after
+
+
+def _change(name: str, options: set[str], after: Bridge) -> Change:
+    given = {option: value for option, value in to_options(after).items() if option in options}
+    return Change(f"set {_enumerated(given)} of bridge {name}", name, Bridge(**given))
+
+
+def _enumerated(values: Mapping[str, Any]) -> str:
+    words = [f"{option} to {'on' if value is True else 'off' if value is False else value}" for option, value in values.items()]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+# Parts of a bridge.
+
+
+def _plan_ports(draft: _Draft, before: Bridge, after: Bridge, seen: SeenHost) -> None:
+    name, old, new = draft.name, before.ports or (), after.ports or ()
+    draft.removals += [
+        RemovePort(f"remove port {port} from bridge {name}", name, port) for port in old if port not in new
+    ]
+    draft.steps += [AddPort(f"add port {port} to bridge {name}", name, port) for port in new if port not in old]
+    down = [port for port in draft.declared.bridge.ports or () if port in old and not seen.links[port].up]
+    draft.steps += [BringUp(f"bring up port {port} of bridge {name}", name, port) for port in down]
+    if down:
+        draft.was["ports_down"], draft.will_be["ports_down"] = down, []
+
+
+def _plan_mtu(draft: _Draft, current: int, after: Bridge, seen: SeenHost) -> None:
+    """An MTU that was never set follows the ports, so it is set after them."""
+    if not _declares(draft, "mtu") or after.mtu is None:
+        return
+    name, wanted = draft.name, after.mtu
+    ports = [seen.links[port] for port in (*(after.ports or ()), *draft.kept_ports) if port in seen.links]
+    ports_change = any(isinstance(step, (AddPort, RemovePort)) for step in (*draft.removals, *draft.steps))
+    may_follow = ports_change and min((port.mtu for port in ports), default=_DEFAULT_MTU) != wanted
+    if current != wanted or may_follow:
+        draft.steps.append(Change(f"set mtu to {wanted} of bridge {name}", name, Bridge(mtu=wanted)))
+    small = [f"{port.name} ({port.mtu})" for port in ports if port.mtu < wanted and not is_of_guest(port)]
+    if small:
+        draft.warn(
+            f"mtu: {wanted} is more than these ports take, and what is larger does not pass them: {', '.join(small)}"
+        )
+
+
+def _plan_addresses(draft: _Draft, link: SeenLink, before: Bridge, after: Bridge) -> None:
+    """New addresses come before old ones go: without any, the kernel drops all routes through the bridge."""
+    name, old, new = draft.name, before.addresses or (), after.addresses or ()
+    gone = [address for address in old if address not in new]
+    come = [address for address in new if address not in old]
+    # IPv6 knows an address once per device, whatever its prefix.
+    hosts = {_host(address) for address in come}
+    first = [address for address in gone if ":" in address and _host(address) in hosts]
+    draft.steps += [_remove_address(name, address, [*old, *draft.kept_addresses]) for address in first]
+    for address in come:
+        if address in link.addresses:
+            draft.steps.append(PutAddress(f"make address {address} of bridge {name} permanent", name, address))
+            draft.was.setdefault("temporary_addresses", []).append(address)
+        else:
+            draft.steps.append(PutAddress(f"add address {address} to bridge {name}", name, address))
+    draft.steps += [
+        _remove_address(name, address, [*old, *come, *draft.kept_addresses])
+        for address in gone
+        if address not in first
+    ]
+
+
+def _host(address: str) -> str:
+    return address.partition("/")[0]
+
+
+def _remove_address(name: str, address: str, present: Sequence[str]) -> RemoveAddress:
+    network = ipaddress.ip_interface(address).network
+    others = [each for each in present if each != address and ipaddress.ip_interface(each).network == network]
+    alone = network.version == 6 or not others
+    return RemoveAddress(f"remove address {address} from bridge {name}", name, address, alone)
+
+
+# What the user sees.
+
+
+def _difference(draft: _Draft) -> Optional[Difference]:
+    title = f"bridge {draft.name}"
+    if draft.is_removed and draft.before is not None:
+        return Difference(title, _shown(draft.before), {"state": "absent"})
+    if draft.after is None or not (draft.steps or draft.removals):
+        return None
+    desired = replace(draft.declared.bridge, name=draft.name)
+    if draft.before is None:
+        return Difference(title, {"state": "absent"}, _shown(replace(declared_part(draft.after, desired), mac=draft.after.mac)))
+    # What the kernel changes along with what is declared is shown too.
+    shown = replace(
+        desired,
+        **{
+            option: getattr(draft.after, option)
+            for option, _declared in declarations(Bridge)
+            if getattr(draft.before, option) != getattr(draft.after, option)
+        },
+    )
+    return Difference(
+        title,
+        {**_shown(declared_part(draft.before, shown)), **draft.was},
+        {**_shown(declared_part(draft.after, shown)), **draft.will_be},
+    )
+
+
+def _shown(bridge: Bridge) -> dict[str, Any]:
+    options = to_options(bridge)
+    return {"name": options.pop("name", None), "state": "present", **options}
+
+
+def _summary(draft: _Draft) -> dict[str, Any]:
+    """What the task returns for each bridge: all of it after the run, with what is not this task's."""
+    bridge = draft.after or draft.before if draft.problems else draft.after
+    if bridge is None:
+        return {"name": draft.name, "state": "absent"}
+    return _shown(
+        replace(
+            bridge,
+            ports=tuple(sorted((*(bridge.ports or ()), *draft.kept_ports))),
+            addresses=tuple(sorted((*(bridge.addresses or ()), *draft.kept_addresses))),
+        )
+    )
