@@ -33,6 +33,8 @@ SERVER_PORT = 8000
 
 # What a user would write into the inventory.
 VARIABLES = {
+    # A sandbox brings its own libvirt, and cannot reach Debian's packages.
+    "host_packages_install": False,
     "nat_networks": [
         {
             "name": NETWORK,
@@ -53,7 +55,7 @@ VARIABLES = {
 }
 
 INVENTORY = """---
-all:
+hypervisors:
   hosts:
     hypervisor:
       ansible_connection: local
