@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,20 +21,19 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.networ
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read import read_hypervisor
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.plug import plug
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_links
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import read_routes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
-    MACVTAP_MODES,
-    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Network,
     declared_network,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     from_options,
-    overlay,
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import NetworkStep, Plug
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan, Step
 
@@ -72,8 +72,12 @@ class NetworkTask:
     def plan(self) -> Plan:
         seen = read_hypervisor(self._connection)
         if self._sees_devices and needs_links(self._declared, seen):
-            seen = replace(seen, links=read_links())
+            seen = replace(seen, links=read_links(), routes=read_routes(), missing_folders=self._missing_folders())
         return plan_networks(self._declared, seen)
+
+    def _missing_folders(self) -> frozenset[str]:
+        roots = {ip.tftp_root for each in self._declared for ip in each.network.ips or () if ip.tftp_root}
+        return frozenset(root for root in roots if not os.path.isdir(root))
 
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
@@ -91,8 +95,8 @@ def _with_document(declared: DeclaredNetwork, problems: list[str]) -> DeclaredNe
     if found.name not in (None, declared.name):
         raise InvalidDeclaration([f"{where}: the document names the network {found.name!r}. Make the two names one"])
     options = {**to_options(found), "name": declared.name}
-    if found.mode not in OWN_BRIDGE_MODES + MACVTAP_MODES:
+    if found.mode == "hostdev":
         options.pop("forward")  # A mode there is no option for is taken over with the rest of the document.
     # What is written in a document is held to the same rules as an option.
     from_options(Network, options, f"{where}: ", problems)
-    return replace(declared, network=overlay(found, declared.network))
+    return replace(declared, network=becomes(found, declared.network))

@@ -59,7 +59,7 @@ def one_or_many(plural: str, spec: Mapping[str, Any], **common: Any) -> dict[str
 def declared_objects(params: Mapping[str, Any], plural: str) -> list[Mapping[str, Any]]:
     """The objects the task declares, in the user's order. A name twice is refused."""
     objects = params[plural] if params.get(plural) is not None else [params]
-    names = [each["name"] for each in objects]
+    names = [str(each["name"]).strip() for each in objects]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidDeclaration([f"{plural}: {name!r} is declared twice. Keep one" for name in twice])

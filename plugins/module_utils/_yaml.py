@@ -21,7 +21,11 @@ from typing import Any
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*( [A-Za-z0-9_./@+()-]+)*\Z", re.ASCII)
 _ADDRESS = re.compile(r"[0-9a-f]*[a-f.:][0-9a-f.:]*(/[0-9]+)?\Z")
 _RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_SEXAGESIMAL_OR_NUMBER = re.compile(r"[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z|[0-9_]*\.?[0-9_]*(e[0-9.]*)?\Z")
+_SEXAGESIMAL_OR_NUMBER = re.compile(
+    r"[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z|[0-9_]*\.?[0-9_]*(e[0-9.]*)?\Z|0b[01]*\Z"
+)
+# What JSON has as it is and YAML only escaped: control characters, line ends of YAML 1.1, what is no character.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def to_yaml(value: Mapping[str, Any]) -> str:
@@ -57,4 +61,4 @@ def _scalar(value: Any) -> str:
         address = _ADDRESS.match(value) and not _SEXAGESIMAL_OR_NUMBER.match(value) and not value.endswith(":")
         if plain or (address and value[0] != ":"):
             return value
-    return json.dumps(value, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\U{ord(found[0]):08x}", json.dumps(value, ensure_ascii=False))

@@ -20,9 +20,12 @@ UPLINK = "uplink0"
 UPLINK_ADDRESS = "198.51.100.2"
 UPLINK_ADDRESS_6 = "2001:db8:100::2"
 
-_SANDBOX = f"""
+_CABLE = f"""
 link set lo up
 link add {UPLINK} type veth peer name outside0 netns {OUTSIDE_NAMESPACE}
+"""
+
+_SANDBOX = f"""
 addr add {UPLINK_ADDRESS}/24 dev {UPLINK}
 addr add {UPLINK_ADDRESS_6}/64 dev {UPLINK} nodad
 link set {UPLINK} up
@@ -44,6 +47,10 @@ def build() -> None:
         with open(f"/proc/sys/net/{setting}", "w", encoding="ascii") as file:
             file.write("0\n")
     subprocess.run(["ip", "netns", "add", OUTSIDE_NAMESPACE], check=True)
+    subprocess.run(["ip", "-batch", "-"], input=_CABLE, text=True, check=True)
+    # The search for duplicates would change the state of the link-local address a second or two after the start.
+    with open(f"/proc/sys/net/ipv6/conf/{UPLINK}/accept_dad", "w", encoding="ascii") as file:
+        file.write("0\n")
     subprocess.run(["ip", "-batch", "-"], input=_SANDBOX, text=True, check=True)
     subprocess.run(["ip", "-n", OUTSIDE_NAMESPACE, "-batch", "-"], input=_OUTSIDE, text=True, check=True)
     # The host's name servers cannot be reached; the outside refuses at once instead of letting a query time out.

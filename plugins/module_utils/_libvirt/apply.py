@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
@@ -55,6 +55,9 @@ def apply_network_step(connection: libvirt.virConnect, step: NetworkStep) -> Non
 def _define(connection: libvirt.virConnect, step: Define) -> None:
     """Edit the document there is, so that its uuid, its mac and all that is not declared stay."""
     root = network_xml.parse_network(_document(connection, step), where=f"network {step.name!r}")
+    # A document by other hands may have blanks around the name, which libvirt takes as part of it.
+    for element in root.findall("name"):
+        root.remove(element)
     network_xml.write_network(root, step.network)
     # Numbers of guests connected are in the running network's document only, and libvirt's schema knows no other place.
     for counted in [root, *root.iter("interface", "forward")]:
@@ -76,16 +79,19 @@ _COMMANDS = {"add": "ADD_LAST", "delete": "DELETE", "modify": "MODIFY"}
 
 
 def _update(network: libvirt.virNetwork, step: Update) -> None:
-    section = getattr(libvirt, "VIR_NETWORK_SECTION_" + step.section.upper().replace("-", "_"))
-    flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if step.live else 0
-    flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if step.config else 0
-    network.update(
-        getattr(libvirt, "VIR_NETWORK_UPDATE_COMMAND_" + _COMMANDS[step.command]),
-        section,
-        _parent_index(network, step.ip),
-        xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], _named(step))),
-        flags,
-    )
+    """Change both copies with one call. Two are needed where others gave the addresses another order in one of them."""
+    live = [_parent_index(str(network.XMLDesc(0)), step.ip)] if step.live else []
+    config = [_parent_index(definition(network) or "", step.ip)] if step.config else []
+    for index in sorted({*live, *config}):
+        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE if index in live else 0
+        flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG if index in config else 0
+        network.update(
+            getattr(libvirt, "VIR_NETWORK_UPDATE_COMMAND_" + _COMMANDS[step.command]),
+            getattr(libvirt, "VIR_NETWORK_SECTION_" + step.section.upper().replace("-", "_")),
+            index,
+            xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], _named(step))),
+            flags,
+        )
 
 
 def _named(step: Update) -> Any:
@@ -96,10 +102,9 @@ def _named(step: Update) -> Any:
     return step.item
 
 
-def _parent_index(network: libvirt.virNetwork, ip: Any) -> int:
+def _parent_index(document: str, ip: Optional[str]) -> int:
     """Which ``<ip>`` of the document an entry belongs to. -1 lets libvirt look, for entries that have none."""
     if ip is None:
         return -1
-    root = network_xml.parse_network(str(network.XMLDesc(0)), where=f"network {network.name()!r}")
-    addresses = [xml_record.read_address(element) for element in root.iterchildren("ip")]
-    return addresses.index(ip)
+    root = network_xml.parse_network(document, where="network")
+    return [xml_record.read_address(element) for element in root.iterchildren("ip")].index(ip)

@@ -12,12 +12,12 @@ Writing changes only what differs between two records, so elements and attribute
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Optional, TypeVar
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.kinds import (
-    Boolean,
     Integer,
     InterfaceAddress,
     NetworkAddress,
@@ -39,6 +39,10 @@ except ImportError:
 R = TypeVar("R")
 
 
+# What a document says of its encoding was true of a file; here it is text already.
+_XML_DECLARATION = re.compile(r"\A<\?xml\s[^>]*\?>")
+
+
 def parse(text: str, *, where: str) -> etree._Element:
     """Root of a document. Entities, DTDs and the network stay off, and a DOCTYPE is refused.
 
@@ -48,7 +52,7 @@ def parse(text: str, *, where: str) -> etree._Element:
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )
     try:
-        root = etree.fromstring(text.strip().encode(), parser)
+        root = etree.fromstring(_XML_DECLARATION.sub("", text.strip()).encode(), parser)
     except etree.XMLSyntaxError as error:
         raise InvalidDeclaration([f"{where}: this is not well-formed XML: {error}"]) from error
     if root.getroottree().docinfo.doctype:
@@ -180,10 +184,8 @@ def _read_scalar(declared: Scalar, element: etree._Element) -> Any:
 
 
 def _from_text(declared: Scalar, text: str) -> Any:
-    if declared.words:
+    if declared.words and text in declared.words:
         return text == declared.words[0]
-    if isinstance(declared.kind, Boolean):
-        return text == "yes"
     try:
         return int(text) if isinstance(declared.kind, Integer) else declared.kind.canonical(text)
     except ValueError:
@@ -317,9 +319,12 @@ def _write_values(element: etree._Element, declared: Values, becomes: tuple[Any,
         if value not in becomes:
             _remove(element, holder)
     for value in becomes:
-        if value not in present:
-            holder = _add_child(element, tag or "", order)
-            if attribute:
-                holder.set(attribute, str(value))
-            else:
-                holder.text = str(value)
+        if value in present:
+            if declared.ordered:
+                _move_last(element, present[value], tag or "")
+            continue
+        holder = _add_child(element, tag or "", order)
+        if attribute:
+            holder.set(attribute, str(value))
+        else:
+            holder.text = str(value)

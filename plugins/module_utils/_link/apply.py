@@ -21,7 +21,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink i
     DELETE_ADDRESS,
     DELETE_LINK,
     PUT_ADDRESS,
-    WITHOUT_COUNTERS,
     index_of,
     netlink_errors,
 )
@@ -77,7 +76,7 @@ def apply_bridge_step(route: Any, step: BridgeStep, indexes: MutableMapping[str,
 
 
 def _address(text: str) -> dict[str, Any]:
-    address, _, prefix = text.partition("/")
+    address, _slash, prefix = text.partition("/")
     return {"address": address, "prefixlen": int(prefix)}
 
 
@@ -101,11 +100,7 @@ def _delete(route: Any, indexes: Sequence[int]) -> None:
     group = random.randrange(1 << 20, 1 << 31)
     for index in indexes:
         route.link("set", index=index, group=group)
-    members = {
-        link["index"]
-        for link in route.link("dump", ext_mask=WITHOUT_COUNTERS)
-        if link.get_attr("IFLA_GROUP") == group
-    }
+    members = {link["index"] for link in route.get_links() if link.get_attr("IFLA_GROUP") == group}
     if members != set(indexes):
         raise ApplyFailed(f"the group of devices {group} has others in it than those to be removed")
     route.link(DELETE_LINK, index=0, group=group)

@@ -78,8 +78,8 @@ def promoting_secondaries(name: str) -> Iterator[None]:
         path.write_text("1\n", encoding="ascii")
     except OSError as error:
         raise ApplyFailed(
-            f"{path} cannot be set to 1 ({error.strerror}), and without it the kernel would remove the other addresses of "
-            "the subnet too"
+            f"{path} cannot be set to 1 ({error.strerror}), and without it the kernel would remove the other addresses "
+            "of the subnet too"
         ) from error
     try:
         yield

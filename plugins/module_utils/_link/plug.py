@@ -16,5 +16,5 @@ def plug(device: str, bridge: str) -> None:
     """Make a tap a port of the bridge, with the bridge's MTU, as libvirt does (src/util/virnetdevtap.c)."""
     with opened() as route, netlink_errors(ApplyFailed, f"make {device} a port of {bridge}"):
         master = index_of(route, bridge)
-        mtu = list(route.get_links(master))[0].get_attr("IFLA_MTU")
+        mtu = list(route.get_links(master))[0].get_attr("IFLA_MTU")  # noqa: RUF015 (as in index_of)
         route.link("set", index=index_of(route, device), master=master, mtu=mtu, state="up")

@@ -16,11 +16,7 @@ from typing import Any
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ReadFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import host_files
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import read_record
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import (
-    WITHOUT_COUNTERS,
-    netlink_errors,
-    opened,
-)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import netlink_errors, opened
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
 
@@ -58,7 +54,7 @@ def read_host(route: Any, bridges: Collection[str]) -> SeenHost:
 
 def _read(route: Any, bridges: Collection[str]) -> Mapping[str, SeenLink]:
     with netlink_errors(ReadFailed, "list the network devices"):
-        messages = list(route.link("dump", ext_mask=WITHOUT_COUNTERS))
+        messages = list(route.get_links())
         addresses: dict[int, _Addresses] = {}
         for message in route.get_addr():
             _add_address(addresses.setdefault(message["index"], _Addresses()), message)
@@ -78,7 +74,7 @@ def _add_address(addresses: _Addresses, message: Any) -> None:
 
 def _link(message: Any, names: Mapping[int, str], addresses: _Addresses, bridges: Collection[str]) -> SeenLink:
     name, info = names[message["index"]], message.get_attr("IFLA_LINKINFO")
-    kind = info.get_attr("IFLA_INFO_KIND") if info else None
+    kind = None if info is None else info.get_attr("IFLA_INFO_KIND")
     elsewhere = message.get_attr("IFLA_LINK_NETNSID") is not None
     return SeenLink(
         name=name,
@@ -104,5 +100,6 @@ def _bridge(message: Any, name: str) -> SeenBridge:
     return SeenBridge(
         properties=read_record(Bridge, message, data),
         is_root=data.get_attr("IFLA_BR_ROOT_ID") == data.get_attr("IFLA_BR_BRIDGE_ID"),
+        tree_changes=bool(data.get_attr("IFLA_BR_TOPOLOGY_CHANGE")),
         fixed_mac=host_files.mac_was_set(name, index=message["index"]),
     )

@@ -12,7 +12,7 @@ net/bridge/br_private_stp.h and br_stp.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -20,7 +20,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import k
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     Scalar,
     Values,
-    declarations,
     declare,
     from_options,
 )
@@ -37,13 +36,21 @@ class Seconds(kinds.Integer):
     """Whole seconds for the user; the kernel counts in hundredths (USER_HZ)."""
 
 
+class BridgeMac(kinds.Mac):
+    def canonical(self, value: Any) -> str:
+        mac = super().canonical(value)
+        if not mac:
+            raise ValueError("this cannot be empty, because a bridge always has one. Omit it to leave it alone")
+        return mac
+
+
 @dataclass(frozen=True)
 class Bridge:
     name: Optional[str] = declare(Scalar(kinds.InterfaceName(), "IFLA_IFNAME", required=True))
     # Of the ports' own messages, and of the addresses' own.
     ports: Optional[tuple[str, ...]] = declare(Values(kinds.InterfaceName(), "IFLA_MASTER"))
     addresses: Optional[tuple[str, ...]] = declare(Values(kinds.InterfaceAddress(), "IFA_LOCAL"))
-    mac: Optional[str] = declare(Scalar(kinds.Mac(), "IFLA_ADDRESS"))
+    mac: Optional[str] = declare(Scalar(BridgeMac(), "IFLA_ADDRESS"))
     # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's bridge takes (net/bridge/br_device.c).
     mtu: Optional[int] = declare(Scalar(kinds.Integer(68, 65535), "IFLA_MTU"))
     stp: Optional[bool] = declare(Scalar(kinds.Boolean(), "IFLA_BR_STP_STATE"))
@@ -78,24 +85,10 @@ class DeclaredBridge:
 def declared_bridge(options: Mapping[str, Any], problems: list[str]) -> DeclaredBridge:
     """One bridge from the options of the task, canonical. Problems are named by bridge and option."""
     where = f"bridge {options.get('name')!r}: "
-    bridge = from_options(Bridge, options, where, problems)
-    problems += [f"{where}{text}" for text in _empty_values(bridge)]
     return DeclaredBridge(
-        bridge=bridge,
+        bridge=from_options(Bridge, options, where, problems),
         state=options.get("state") or "present",
         purge_ports=options.get("purge_ports") is not False,
         force=bool(options.get("force")),
         first_port=next(iter(options.get("ports") or ()), None),
     )
-
-
-def _empty_values(bridge: Bridge) -> Iterator[str]:
-    """What stands for "remove it" elsewhere: a bridge always has each of these."""
-    for name, declared in declarations(Bridge):
-        value = getattr(bridge, name)
-        if isinstance(declared, Scalar) and value is not None and declared.kind.is_unset(value):
-            yield f"{name}: it is empty, and a bridge always has one. " + (
-                "Give a name" if name == "name" else "Omit the option to leave it alone"
-            )
-    if "" in (bridge.ports or ()):
-        yield "ports: one of the names is empty. Remove it"

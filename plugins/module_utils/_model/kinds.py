@@ -68,6 +68,11 @@ class Choice(Kind):
 class Boolean(Kind):
     option_type = "bool"
 
+    def canonical(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{value!r} is neither true nor false")
+
     def is_unset(self, value: Any) -> bool:
         return False
 
@@ -110,6 +115,9 @@ class InterfaceName(Kind):
                 f"{name!r} is not a name for a network device. Use letters, digits, '_', '.' and '-', "
                 "and begin with a letter, a digit or '_'"
             )
+        if name in ("all", "default"):
+            # Folders of these names in /proc/sys/net/ipv4/conf are not about a device.
+            raise ValueError(f"{name!r} is a name that the kernel keeps for its settings of devices. Choose another")
         return name
 
 
@@ -129,6 +137,8 @@ class Mac(Kind):
             )
         if not self._pattern.match(text):
             raise ValueError(f"{value!r} is not a MAC address. Write six bytes, such as 52:54:00:12:34:56")
+        if text == "00:00:00:00:00:00":
+            raise ValueError(f"{value!r} is no device's MAC address. Use one such as 52:54:00:12:34:56")
         if int(text[:2], 16) & 1:
             raise ValueError(
                 f"{value!r} is a multicast MAC address. Use one whose first byte is even, such as 52:54:00:..."
@@ -155,12 +165,31 @@ class InterfaceAddress(Kind):
         text = str(value).strip()
         if "/" not in text:
             raise ValueError(f"{text!r} has no prefix. Write it with one, such as {text}/24")
+        if "%" in text:
+            raise ValueError(f"{text!r} names a device. Write the address alone")
         try:
-            return str(ipaddress.ip_interface(text))
+            interface = ipaddress.ip_interface(text)
         except ValueError:
             raise ValueError(
                 f"{text!r} is not an address with a prefix, such as 192.168.50.1/24 or 2001:db8::1/64"
             ) from None
+        reason = _why_no_host_has(interface)
+        if reason:
+            raise ValueError(f"{text!r} {reason}. Write the address that the host shall have")
+        return str(interface)
+
+
+def _why_no_host_has(interface: Interface) -> Optional[str]:
+    """Why the address is none that a device of a host could have on its network."""
+    ip, network = interface.ip, interface.network
+    if ip.is_multicast or ip.is_loopback or ip.is_unspecified:
+        return f"is {'a multicast' if ip.is_multicast else 'the loopback' if ip.is_loopback else 'no'} address"
+    if interface.version == 4 and network.prefixlen < 31:
+        if ip == network.network_address:
+            return f"is the network {network} itself"
+        if ip == network.broadcast_address:
+            return f"is the broadcast address of {network}"
+    return None
 
 
 class NetworkAddress(Kind):

@@ -35,6 +35,11 @@ OWN_BRIDGE_MODES = ("nat", "route", "open", "isolated")
 MACVTAP_MODES = ("bridge", "private", "vepa", "passthrough")
 
 
+_DUID = r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2})+"
+_NETWORK_NAME = "a name for a network: at most 200 characters, no '/', no leading space"
+_DNS_NAME = r"[A-Za-z0-9_*][A-Za-z0-9._*-]*"
+
+
 def _values(*names: str) -> Any:
     return lambda record: tuple(getattr(record, name) for name in names)
 
@@ -59,8 +64,13 @@ class DhcpHost:
     """A fixed lease. IPv4 knows the guest by its MAC, DHCPv6 by its DUID (``id``) or name."""
 
     mac: Optional[str] = declare(Scalar(kinds.Mac(), "@mac"))
-    id: Optional[str] = declare(Scalar(kinds.Text(), "@id"))
-    name: Optional[str] = declare(Scalar(kinds.Text(), "@name"))
+    id: Optional[str] = declare(Scalar(kinds.Text(_DUID, "a DUID, such as 00:03:00:01:52:54:00:12:34:56"), "@id"))
+    # libvirt wants a letter first, and a comma would begin another field in dnsmasq's file.
+    name: Optional[str] = declare(
+        Scalar(
+            kinds.Text(r"[A-Za-z][A-Za-z0-9._-]*", "a host name (letters, digits, '-', '.'; a letter first)"), "@name"
+        )
+    )
     ip: Optional[str] = declare(Scalar(kinds.Address(), "@ip", required=True))
     lease: Optional[Lease] = declare(Nested(Lease, "lease"))
 
@@ -94,7 +104,10 @@ class Route:
 @dataclass(frozen=True)
 class DnsHost:
     ip: Optional[str] = declare(Scalar(kinds.Address(), "@ip", required=True))
-    names: Optional[tuple[str, ...]] = declare(Values(kinds.Text(r"\S+", "a host name"), "hostname", required=True))
+    # The first name is the one that is found for the address.
+    names: Optional[tuple[str, ...]] = declare(
+        Values(kinds.Text(_DNS_NAME, "a host name"), "hostname", ordered=True, required=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class DnsForwarder:
     """Where dnsmasq asks: for everything (``addr`` only), or for one domain."""
 
     addr: Optional[str] = declare(Scalar(kinds.Address(), "@addr"))
-    domain: Optional[str] = declare(Scalar(kinds.Text(r"\S+", "a domain name"), "@domain"))
+    domain: Optional[str] = declare(Scalar(kinds.Text(_DNS_NAME, "a domain name"), "@domain"))
 
 
 @dataclass(frozen=True)
@@ -160,15 +173,15 @@ class BridgeDevice:
 class Domain:
     """The DNS domain of the guests. ``local_only``: never ask other servers about it."""
 
-    name: Optional[str] = declare(Scalar(kinds.Text(r"\S+", "a domain name"), "@name"))
+    name: Optional[str] = declare(Scalar(kinds.Text(_DNS_NAME, "a domain name"), "@name"))
     local_only: Optional[bool] = declare(Scalar(kinds.Boolean(), "@localOnly", YES_NO))
 
 
 @dataclass(frozen=True)
 class Network:
     name: Optional[str] = declare(
-        # A '/' would leave the folder libvirt keeps its files in, and libvirt refuses it too.
-        Scalar(kinds.Text(r"[^/\s][^/\n]*", "a name for a network: no '/', no leading space"), "name", required=True)
+        # libvirt keeps files of this name, with up to 50 bytes more, where a '/' would lead to another folder.
+        Scalar(kinds.Text(r"[^/\s][^/\n]{0,199}", _NETWORK_NAME), "name", required=True)
     )
     title: Optional[str] = declare(Scalar(kinds.Text(), "title", since=9_007_000))
     # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's bridge takes (net/bridge/br_device.c).

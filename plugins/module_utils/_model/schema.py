@@ -44,11 +44,16 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Values:
-    """A list of plain values whose order means nothing."""
+    """A list of plain values, each there once. ``ordered`` where the order means something to the backend."""
 
     kind: Kind
     place: str
+    ordered: bool = False
     required: bool = False
+
+    def arranged(self, values: Iterable[Any]) -> tuple[Any, ...]:
+        once = tuple(dict.fromkeys(values))
+        return once if self.ordered else tuple(sorted(once))
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ def _canonical(declared: Declaration, given: Any, where: str, problems: list[str
         ]
         if declared.required and not values:
             problems.append(f"{where}: this cannot be empty. Give a value.")
-        return tuple(sorted(set(values)))
+        return declared.arranged(values)
     return _canonical_value(declared.kind, given, where, problems, required=declared.required and not may_be_empty)
 
 
@@ -161,7 +166,7 @@ def normal(record: R) -> R:
         if isinstance(declared, Items):
             values[name] = declared.arranged(normal(item) for item in value or ())
         elif isinstance(declared, Values):
-            values[name] = tuple(sorted(set(value or ())))
+            values[name] = declared.arranged(value or ())
         elif isinstance(declared, Nested):
             inner = normal(value) if value is not None else None
             values[name] = None if inner is None or inner == normal(declared.record()) else inner

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
@@ -51,12 +52,14 @@ class SeenNetwork:
 class SeenBridge:
     """What is particular to a bridge. Its ports are known from their ``master``, its addresses from its link.
 
-    ``is_root``: the times in ``properties`` are its own. Where it is not the root of its spanning tree, the kernel
-    shows the root's. ``fixed_mac``: the MAC address stays whatever ports come and go; None where that is not known.
+    ``is_root``: it is the root of its spanning tree. Where it is not, the times in ``properties`` are the root's.
+    ``tree_changes``: the ageing time in ``properties`` is a short one for the time being. ``fixed_mac``: the MAC
+    address stays whatever ports come and go; None where that is not known.
     """
 
     properties: Bridge
     is_root: bool = True
+    tree_changes: bool = False
     fixed_mac: Optional[bool] = None
 
 
@@ -64,8 +67,9 @@ class SeenBridge:
 class SeenLink:
     """A network device of the host. ``kind`` is the kernel's name for its type, None for hardware.
 
-    ``lasting`` are those of the ``addresses`` that do not expire and have no peer. ``below`` is the device that this one
-    is stacked on, or the other end of a veth pair; ``other_namespace`` tells that it is in another network namespace.
+    ``lasting`` are those of the ``addresses`` that do not expire and have no peer. ``below`` is the device that this
+    one is stacked on, or the other end of a veth pair; ``other_namespace`` tells that it is in another network
+    namespace.
     ``bridge`` is read for the bridges that were asked for.
     """
 
@@ -89,8 +93,8 @@ class SeenLink:
 class SeenHost:
     """One pass over the kernel's network devices.
 
-    ``libvirt_bridges`` are the bridges that libvirt made, with the network of each. ``without_ipv6`` are the devices that
-    take no IPv6 address. ``machine_id`` is the host's own, empty where it has none.
+    ``libvirt_bridges`` are the bridges that libvirt made, with the network of each. ``without_ipv6`` are the devices
+    that take no IPv6 address. ``machine_id`` is the host's own, empty where it has none.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
@@ -98,12 +102,47 @@ class SeenHost:
     without_ipv6: frozenset[str] = frozenset()
     machine_id: str = ""
 
+    def ports_of(self, name: str) -> Sequence[SeenLink]:
+        return self._by_master.get(name, ())
+
+    def stacked_on(self, name: str) -> Sequence[SeenLink]:
+        """The devices that have this one below them."""
+        return self._by_device_below.get(name, ())
+
+    @cached_property
+    def _by_master(self) -> Mapping[str, Sequence[SeenLink]]:
+        return _grouped(self.links.values(), lambda link: link.master)
+
+    @cached_property
+    def _by_device_below(self) -> Mapping[str, Sequence[SeenLink]]:
+        return _grouped(self.links.values(), lambda link: link.below)
+
+
+def _grouped(links: Iterable[SeenLink], name: Callable[[SeenLink], Optional[str]]) -> Mapping[str, Sequence[SeenLink]]:
+    groups: dict[str, list[SeenLink]] = {}
+    for link in links:
+        groups.setdefault(name(link) or "", []).append(link)
+    return groups
+
+
+@dataclass(frozen=True)
+class SeenRoute:
+    """A route of the host's main table, without the default route and those that come with an address."""
+
+    destination: str
+    device: str
+
 
 @dataclass(frozen=True)
 class SeenHypervisor:
-    """One pass over libvirt. ``links`` is None where the host's devices were not, or cannot be, read."""
+    """One pass over libvirt. ``links`` is None where the host's devices were not, or cannot be, read.
+
+    The same goes for ``routes`` and ``missing_folders``, which of the declared folders are not there.
+    """
 
     version: int
     networks: Mapping[str, SeenNetwork] = field(default_factory=dict)
     nics: tuple[GuestNic, ...] = ()
     links: Optional[Mapping[str, SeenLink]] = None
+    routes: tuple[SeenRoute, ...] = ()
+    missing_folders: frozenset[str] = frozenset()

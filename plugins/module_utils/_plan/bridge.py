@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
@@ -151,16 +151,12 @@ def _plan_removal(draft: _Draft, seen: SeenHost) -> None:
                 "virtnet.hypervisor.virt_net instead"
             )
         )
-    guests = [
-        link.name
-        for link in seen.links.values()
-        if link.master == draft.name and (is_of_guest(link) or is_in_container(link))
-    ]
+    guests = [link.name for link in seen.ports_of(draft.name) if is_of_guest(link) or is_in_container(link)]
     if guests and not draft.declared.force:
         draft.problems.append(
             Problem(
-                f"{where} it cannot be removed, because guests are connected to it: {', '.join(guests)}. Disconnect or "
-                "stop them, or give force: true to cut them off"
+                f"{where} it cannot be removed, because guests or containers are connected to it: {', '.join(guests)}. "
+                "Disconnect or stop them, or give force: true to cut them off"
             )
         )
 
@@ -238,14 +234,13 @@ def _declares(draft: _Draft, option: str) -> bool:
 def _as_read(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHost) -> Bridge:
     """The bridge as it is, and what stays of its ports and addresses whatever is declared."""
     declared = draft.declared.bridge
-    ports = [each for each in seen.links.values() if each.master == link.name]
+    ports = seen.ports_of(link.name)
     if declared.ports is not None:
         kept = [each for each in ports if each.name not in declared.ports and _stays(draft, each)]
         draft.kept_ports = tuple(each.name for each in kept)
     lasting = [each for each in link.lasting if each in (declared.addresses or ()) or not _is_link_local(each)]
-    draft.kept_addresses = tuple(
-        each for each in link.addresses if each not in lasting and not _is_link_local(each)
-    )
+    mine = {*lasting, *(declared.addresses or ())}
+    draft.kept_addresses = tuple(each for each in link.addresses if each not in mine and not _is_link_local(each))
     return replace(
         bridge.properties,
         ports=tuple(sorted(each.name for each in ports if each.name not in draft.kept_ports)),
@@ -277,24 +272,30 @@ def _becomes(draft: _Draft, before: Bridge, bridge: SeenBridge) -> Bridge:
     if after.stp and not before.stp and not _declares(draft, "forward_delay"):
         after = replace(after, forward_delay=min(max(after.forward_delay or 0, least), most))
     if not bridge.is_root:
-        unknown = [option for option in ROOT_TIMES if getattr(before, option) != getattr(after, option)]
-        if unknown:
-            draft.warn(
-                f"{', '.join(unknown)}: left alone, because another bridge is the root of the spanning tree. Its times "
-                "are in force, and the kernel does not tell this bridge's own"
-            )
-            after = replace(after, **{option: getattr(before, option) for option in unknown})
+        reason = "another bridge is the root of the spanning tree. Its times are in force, and the kernel does not tell"
+        after = _leave(draft, ROOT_TIMES, before, after, f"{reason} this bridge's own")
+    if bridge.tree_changes:
+        reason = "the spanning tree is changing. A short one is in force, and the kernel does not tell the bridge's own"
+        after = _leave(draft, ("ageing_time",), before, after, f"{reason}. Run again in a minute")
     return after
+
+
+def _leave(draft: _Draft, options: Sequence[str], before: Bridge, after: Bridge, reason: str) -> Bridge:
+    """What the bridge becomes when those of the options stay that the kernel does not tell."""
+    unknown = [option for option in options if getattr(before, option) != getattr(after, option)]
+    if unknown:
+        draft.warn(f"{', '.join(unknown)}: left alone, because {reason}")
+    return replace(after, **{option: getattr(before, option) for option in unknown})
 
 
 def _change(name: str, options: set[str], after: Bridge) -> Change:
     given = {option: value for option, value in to_options(after).items() if option in options}
-    return Change(f"set {_enumerated(given)} of bridge {name}", name, Bridge(**given))
+    words = [f"{option} {_spelled(value)}" for option, value in given.items()]
+    return Change(f"change bridge {name}: {', '.join(words)}", name, Bridge(**given))
 
 
-def _enumerated(values: Mapping[str, Any]) -> str:
-    words = [f"{option} to {'on' if value is True else 'off' if value is False else value}" for option, value in values.items()]
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+def _spelled(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 # Parts of a bridge.
@@ -321,7 +322,7 @@ def _plan_mtu(draft: _Draft, current: int, after: Bridge, seen: SeenHost) -> Non
     ports_change = any(isinstance(step, (AddPort, RemovePort)) for step in (*draft.removals, *draft.steps))
     may_follow = ports_change and min((port.mtu for port in ports), default=_DEFAULT_MTU) != wanted
     if current != wanted or may_follow:
-        draft.steps.append(Change(f"set mtu to {wanted} of bridge {name}", name, Bridge(mtu=wanted)))
+        draft.steps.append(_change(name, {"mtu"}, after))
     small = [f"{port.name} ({port.mtu})" for port in ports if port.mtu < wanted and not is_of_guest(port)]
     if small:
         draft.warn(
@@ -345,9 +346,7 @@ def _plan_addresses(draft: _Draft, link: SeenLink, before: Bridge, after: Bridge
         else:
             draft.steps.append(PutAddress(f"add address {address} to bridge {name}", name, address))
     draft.steps += [
-        _remove_address(name, address, [*old, *come, *draft.kept_addresses])
-        for address in gone
-        if address not in first
+        _remove_address(name, address, [*old, *come, *draft.kept_addresses]) for address in gone if address not in first
     ]
 
 
@@ -373,7 +372,9 @@ def _difference(draft: _Draft) -> Optional[Difference]:
         return None
     desired = replace(draft.declared.bridge, name=draft.name)
     if draft.before is None:
-        return Difference(title, {"state": "absent"}, _shown(replace(declared_part(draft.after, desired), mac=draft.after.mac)))
+        return Difference(
+            title, {"state": "absent"}, _shown(replace(declared_part(draft.after, desired), mac=draft.after.mac))
+        )
     # What the kernel changes along with what is declared is shown too.
     shown = replace(
         desired,
@@ -397,7 +398,7 @@ def _shown(bridge: Bridge) -> dict[str, Any]:
 
 def _summary(draft: _Draft) -> dict[str, Any]:
     """What the task returns for each bridge: all of it after the run, with what is not this task's."""
-    bridge = draft.after or draft.before if draft.problems else draft.after
+    bridge = draft.after
     if bridge is None:
         return {"name": draft.name, "state": "absent"}
     return _shown(

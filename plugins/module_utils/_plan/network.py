@@ -13,16 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
-    MACVTAP_MODES,
-    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Forward,
     Network,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     declared_part,
-    normal,
-    overlay,
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
@@ -30,7 +26,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
     SeenHypervisor,
     SeenNetwork,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks import check_networks
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_order import in_order
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
     Plug,
@@ -62,21 +60,18 @@ class _Draft:
 def plan_networks(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> Plan:
     """Steps, differences and problems for all declared networks at once.
 
-    Networks that go away come first, then those that run and change, so that bridge names and subnets which become
-    free are free for those that come.
+    A network that gives up a bridge or a subnet comes before the one that takes it.
     """
     drafts = [_draft(each, seen) for each in declared]
     after = {draft.declared.name: draft.after for draft in drafts}
     problems = [problem for draft in drafts for problem in draft.problems]
     problems += check_networks(declared, after, seen)
-    in_order = sorted(
-        drafts,
-        key=lambda draft: (draft.after is not None, not (draft.seen and draft.seen.active), draft.seen is None),
-    )
+    order, circles = in_order(after, seen)
+    steps = {draft.declared.name: draft.steps for draft in drafts}
     return Plan(
-        steps=[step for draft in in_order for step in draft.steps],
+        steps=[step for name in order for step in steps[name]],
         differences=[difference for draft in drafts if (difference := _difference(draft)) is not None],
-        problems=problems,
+        problems=[*problems, *circles],
         warnings=[warning for draft in drafts for warning in draft.warnings],
         result={
             "networks": [_summary(draft) for draft in drafts],
@@ -102,25 +97,6 @@ def needs_links(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> bo
         )
         for each in declared
     )
-
-
-def becomes(current: Network, desired: Network) -> Network:
-    """What a definition becomes, with what a change of the mode implies for the options that go with a mode."""
-    after = overlay(current, desired)
-    forward, wanted = after.forward or Forward(), desired.forward or Forward()
-    mode = after.mode
-    if mode != "nat" and wanted.nat is None:
-        forward = replace(forward, nat=None)
-    if mode in MACVTAP_MODES and wanted.dev is None:
-        forward = replace(forward, dev=None)
-    if mode in OWN_BRIDGE_MODES and wanted.interfaces is None:
-        forward = replace(forward, interfaces=())
-    if mode in ("open", "isolated") and mode != current.mode and wanted.dev is None:
-        forward = replace(forward, dev=None)
-    domain = after.domain
-    if domain is not None and not domain.name and (desired.domain is None or desired.domain.local_only is None):
-        domain = None  # The rest is about the name, and libvirt drops it too.
-    return normal(replace(after, forward=forward, domain=domain))
 
 
 def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> _Draft:

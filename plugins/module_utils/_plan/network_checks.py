@@ -10,28 +10,38 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     MACVTAP_MODES,
-    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Dhcp,
     Dns,
     Forward,
     Ip,
+    Lease,
     Network,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_clashes import (
+    bridge_clashes,
+    device_problems,
+    subnet_clashes,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 _OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
 # virSocketAddrGetRange() in libvirt's src/util/virsocketaddr.c.
 _RANGE_ADDRESSES = 65535
+# virNetworkDHCPLeaseTimeDefParseXML() in libvirt's src/conf/network_conf.c: the least that dnsmasq takes.
+_SHORTEST_LEASE = 120
+_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 
-Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+# RFC 8200, section 5.
+_LEAST_IPV6_MTU = 1280
+_SHORTEST_DHCPV6_PREFIX = 64
 
 
 def check_networks(
@@ -46,13 +56,10 @@ def check_networks(
             accepted = set(_own_problems(known.newest, seen.version)) if known else set()
             texts = [text for text in _own_problems(network, seen.version) if text not in accepted]
             problems += [Problem(f"network {each.name!r}: {text}") for text in texts]
-            problems += _device_problems(each.name, network, seen)
-    problems += _bridge_clashes(declared, after, seen)
-    problems += _subnet_clashes(declared, after, seen)
+            problems += device_problems(each, network, seen)
+    problems += bridge_clashes(declared, after, seen)
+    problems += subnet_clashes(declared, after, seen)
     return problems
-
-
-# One network by itself.
 
 
 def _own_problems(network: Network, version: int) -> Iterator[str]:
@@ -63,9 +70,15 @@ def _own_problems(network: Network, version: int) -> Iterator[str]:
     yield from _route_problems(network)
     if network.domain and not network.domain.name:
         yield "domain.local_only: this is about the names of a domain. Give domain.name"
-    for forwarder in (network.dns or Dns()).forwarders or ():
+    dns = network.dns or Dns()
+    if dns.enable is False and (dns.forwarders or dns.hosts):
+        yield (
+            "dns.enable: a network without DNS has no entries and asks no servers. "
+            "Set dns.hosts: [] and dns.forwarders: [], or remove enable: false"
+        )
+    for number, forwarder in enumerate(dns.forwarders or ()):
         if not forwarder.addr and not forwarder.domain:
-            yield "dns.forwarders: one has neither addr nor domain. Give one of them, or remove it"
+            yield f"dns.forwarders[{number}]: it has neither addr nor domain. Give one of them, or remove it"
 
 
 def _spelled(version: int) -> str:
@@ -88,10 +101,10 @@ def _mode_problems(network: Network, version: int) -> Iterator[str]:
     if not network.ips and (mode in ("nat", "route") or (mode == "open" and version < _OPEN_WITHOUT_ADDRESS_SINCE)):
         yield f"ips: a network in mode {mode} needs an address of the host on it. Give one, or choose isolated"
     if mode in MACVTAP_MODES:
-        yield from _guest_on_device_problems(network, forward)
+        yield from _guest_ondevice_problems(network, forward)
 
 
-def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[str]:
+def _guest_ondevice_problems(network: Network, forward: Forward) -> Iterator[str]:
     mode = network.mode
     if network.bridge_name and mode != "bridge":
         yield f"bridge.name: guests of a network in mode {mode} are on devices. Name them in forward.interfaces"
@@ -108,7 +121,9 @@ def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[st
         ("domain", network.domain),
         ("bridge.stp", bridge and bridge.stp is not None),
         ("bridge.delay", bridge and bridge.delay is not None),
+        ("bridge.zone", bridge and bridge.zone),
         ("mtu", network.mtu),
+        ("mac", network.mac),
     ):
         if given:
             way = f"Set {option}: []" if option in ("ips", "routes") else "Remove it"
@@ -121,6 +136,8 @@ def _address_problems(network: Network) -> Iterator[str]:
         where = f"ips[{ip.address}]"
         interface = ipaddress.ip_interface(ip.address or "")
         dhcp = ip.dhcp or Dhcp()
+        if interface.version == 6:
+            yield from _ipv6_problems(where, interface, ip, network)
         if dhcp.ranges or dhcp.hosts:
             if interface.version in with_dhcp:
                 yield (
@@ -143,6 +160,15 @@ def _address_problems(network: Network) -> Iterator[str]:
         yield f"forward.nat.ports: {nat.ports.start} is above {nat.ports.end}. Swap start and end"
 
 
+def _ipv6_problems(where: str, interface: kinds.Interface, ip: Ip, network: Network) -> Iterator[str]:
+    if network.mtu and network.mtu < _LEAST_IPV6_MTU:
+        yield f"mtu: IPv6 needs {_LEAST_IPV6_MTU}, and {ip.address} is on a network of {network.mtu}. Raise it"
+    if ip.tftp_root:
+        yield f"{where}.tftp_root: libvirt serves TFTP over IPv4 only. Move it to an IPv4 address"
+    if ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) and interface.network.prefixlen < _SHORTEST_DHCPV6_PREFIX:
+        yield f"{where}.dhcp: dnsmasq serves no prefix shorter than {_SHORTEST_DHCPV6_PREFIX}. Make the subnet smaller"
+
+
 def _order_problems(where: str, start: Optional[str], end: Optional[str]) -> Iterator[str]:
     first, last = ipaddress.ip_address(start or ""), ipaddress.ip_address(end or "")
     if first.version != last.version:
@@ -156,6 +182,7 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
     for each in dhcp.ranges or ():
         name = f"{where}.dhcp.ranges[{each.start} to {each.end}]"
         yield from _order_problems(name, each.start, each.end)
+        yield from _lease_time_problems(name, each.lease)
         outside = [text for text in (each.start, each.end) if ipaddress.ip_address(text or "") not in interface.network]
         if outside:
             yield f"{name}: {' and '.join(map(str, outside))} outside of {interface.network}. Use addresses inside it"
@@ -174,6 +201,12 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
         ends.append((first, last, f"{each.start} to {each.end}"))
 
 
+def _lease_time_problems(where: str, lease: Optional[Lease]) -> Iterator[str]:
+    seconds = (lease.expiry or 0) * _SECONDS[lease.unit or "minutes"] if lease else 0
+    if 0 < seconds < _SHORTEST_LEASE:
+        yield f"{where}.lease: libvirt takes two minutes at least, or 0 for a lease that does not end. Make it longer"
+
+
 def _lease_problems(where: str, interface: kinds.Interface, ip: Ip) -> Iterator[str]:
     owners: dict[tuple[str, str], str] = {}
     for host in (ip.dhcp or Dhcp()).hosts or ():
@@ -181,13 +214,18 @@ def _lease_problems(where: str, interface: kinds.Interface, ip: Ip) -> Iterator[
         name = f"{where}.dhcp.hosts[{known}]"
         if interface.version == 4 and not (host.mac or host.name):
             yield f"{name}: a fixed lease for {host.ip} needs the guest's mac, or a name that it sends"
+        if interface.version == 4 and host.id:
+            yield f"{name}.id: a DUID is DHCPv6's way to know a guest. Give its mac instead"
         if interface.version == 6 and not (host.id or host.name):
             yield f"{name}: DHCPv6 does not know a guest by its MAC. Give its DUID as id, or a name that it sends"
         if interface.version == 6 and host.mac:
             yield f"{name}: libvirt takes no mac for IPv6. Give the guest's DUID as id instead"
+        yield from _lease_time_problems(name, host.lease)
         address = ipaddress.ip_address(host.ip or "")
         if address not in interface.network:
             yield f"{name}.ip: {host.ip} is outside of {interface.network}. Use an address inside it"
+        elif interface.version == 4 and interface.network.prefixlen < 31 and address in _not_for_guests(interface):
+            yield f"{name}.ip: {host.ip} is the network's own or its broadcast address. Use another"
         if address == interface.ip:
             yield f"{name}.ip: {host.ip} is the host's own address on this network. Use another"
         for kind, value in (("ip", host.ip), ("name", host.name)):
@@ -196,6 +234,10 @@ def _lease_problems(where: str, interface: kinds.Interface, ip: Ip) -> Iterator[
             if (kind, value) in owners:
                 yield f"{name}.{kind}: {value} has a fixed lease already, for {owners[kind, value]}. Keep one"
             owners.setdefault((kind, value), str(known))
+
+
+def _not_for_guests(interface: kinds.Interface) -> tuple[object, object]:
+    return interface.network.network_address, interface.network.broadcast_address
 
 
 def _route_problems(network: Network) -> Iterator[str]:
@@ -211,116 +253,3 @@ def _route_problems(network: Network) -> Iterator[str]:
                 f"routes[{route.address}].gateway: {route.gateway} is of the other IP version. "
                 "Use the address that the guest has in the version of the route"
             )
-
-
-# The network and the host.
-
-
-def _device_problems(name: str, network: Network, seen: SeenHypervisor) -> Iterator[Problem]:
-    """Devices that must be there before the network starts, or that are there but not of its making."""
-    if seen.links is None:
-        return
-    where, forward = f"network {name!r}: ", network.forward or Forward()
-    devices = [("forward.dev", forward.dev)] if forward.dev else []
-    devices += [(f"forward.interfaces[{each}]", each) for each in forward.interfaces or ()]
-    if network.mode == "bridge" and network.bridge_name:
-        devices.append(("bridge.name", network.bridge_name))
-    for option, device in devices:
-        link = seen.links.get(device)
-        if link is None:
-            yield Problem(
-                f"{where}{option}: this host has no device {device!r}. Make it first, or name another", missing=True
-            )
-        elif option == "bridge.name" and link.kind not in ("bridge", "openvswitch"):
-            yield Problem(
-                f"{where}{option}: {device!r} is not a bridge but {link.kind or 'a network card'}. Name a bridge"
-            )
-        elif option.startswith("forward.interfaces") and link.master:
-            yield Problem(
-                f"{where}{option}: {device!r} is a port of {link.master}, and macvtap needs it for itself. "
-                "Take it out of there, or name another"
-            )
-    if network.mode in OWN_BRIDGE_MODES and network.bridge_name in seen.links:
-        mine = seen.networks.get(name)
-        if not (mine and mine.live and mine.live.bridge_name == network.bridge_name):
-            others = [
-                each.name
-                for each in seen.networks.values()
-                if each.live and each.live.bridge_name == network.bridge_name
-            ]
-            if not others:  # A bridge of another network is reported as a clash of names.
-                yield Problem(
-                    f"{where}bridge.name: {network.bridge_name!r} exists on this host and is not libvirt's. "
-                    f"libvirt makes the bridge of a network in mode {network.mode} itself: choose another name"
-                )
-
-
-def _claims(
-    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
-) -> Iterator[tuple[str, Network, bool, bool]]:
-    """(name, network, declared, runs) of each network there will be, and of each copy that goes on running."""
-    for each in declared:
-        network, known = after[each.name], seen.networks.get(each.name)
-        if network is not None:
-            starts = each.wanted_autostart if each.wanted_autostart is not None else bool(known and known.autostart)
-            yield each.name, network, True, each.state == "active" or starts or bool(known and known.active)
-            if known and known.live and each.state != "inactive" and each.if_restart_needed != "restart":
-                yield each.name, known.live, False, True
-    for name, known in seen.networks.items():
-        if name not in after:
-            for copy in {known.config, known.live} - {None}:
-                yield name, copy, False, known.active or known.autostart  # type: ignore[misc]
-
-
-def _bridge_clashes(
-    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
-) -> Iterator[Problem]:
-    """A bridge name belongs to one network, whether it runs or not: libvirt refuses it twice at the definition."""
-    owners: dict[str, str] = {}
-    claims = sorted(_claims(declared, after, seen), key=lambda claim: claim[2])
-    for name, network, is_declared, _runs in claims:
-        bridge = network.bridge_name
-        if not bridge or network.mode not in OWN_BRIDGE_MODES:
-            continue
-        owner, known = owners.setdefault(bridge, name), seen.networks.get(name)
-        if owner != name and is_declared and not (known and known.newest.bridge_name == bridge):
-            yield Problem(
-                f"network {name!r}: bridge.name: {bridge!r} is the bridge of network {owner!r}. Choose another name"
-            )
-
-
-def _subnet_clashes(
-    declared: Sequence[DeclaredNetwork], after: Mapping[str, Optional[Network]], seen: SeenHypervisor
-) -> Iterator[Problem]:
-    """Two networks that run cannot share addresses, nor can one with the host: routes would lead to one of them."""
-    taken: list[tuple[str, str, Subnet]] = list(_host_subnets(seen))
-    claims = sorted(_claims(declared, after, seen), key=lambda claim: claim[2])
-    for name, network, is_declared, runs in claims:
-        if not runs or network.mode not in OWN_BRIDGE_MODES:
-            continue
-        for ip in network.ips or ():
-            subnet = ipaddress.ip_interface(ip.address or "").network
-            clash = next((each for each in taken if each[0] != name and subnet.overlaps(each[2])), None)
-            if clash and is_declared and not _runs_already(name, ip, seen):
-                yield Problem(
-                    f"network {name!r}: ips[{ip.address}].address: the subnet {subnet} overlaps {clash[2]} of "
-                    f"{clash[1]}. Choose another subnet"
-                )
-            taken.append((name, f"network {name!r}", subnet))
-
-
-def _runs_already(name: str, ip: Ip, seen: SeenHypervisor) -> bool:
-    known = seen.networks.get(name)
-    return bool(known and known.live and ip.address in [each.address for each in known.live.ips or ()])
-
-
-def _host_subnets(seen: SeenHypervisor) -> Iterator[tuple[str, str, Subnet]]:
-    """Subnets of the host's devices, without the bridges that libvirt's networks have made."""
-    of_networks = {each.live.bridge_name for each in seen.networks.values() if each.live}
-    for link in (seen.links or {}).values():
-        if link.name in of_networks:
-            continue
-        for address in link.addresses:
-            subnet = ipaddress.ip_interface(address).network
-            if not subnet.is_link_local and not subnet.is_loopback:
-                yield "", f"the host's device {link.name}", subnet

@@ -15,7 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Dhcp, DhcpHost, Dns, Ip, Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+    Dhcp,
+    DhcpHost,
+    DhcpRange,
+    Dns,
+    Ip,
+    Network,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import normal
 
 # From 10.4, with the nftables backend, a live change of a DNS entry makes libvirt forget how to remove the network's
@@ -55,15 +62,15 @@ def live_changes(before: Network, after: Network, *, version: int) -> tuple[list
     """
     changes: list[LiveChange] = []
     reached = before
-    if version < _DNS_UPDATE_LOSES_RULES_SINCE:
-        dns_after, dns_before = after.dns or Dns(), before.dns or Dns()
+    dns_after, dns_before = after.dns or Dns(), before.dns or Dns()
+    if version < _DNS_UPDATE_LOSES_RULES_SINCE and _told_apart(dns_before.hosts, lambda host: host.ip):
         changes += _list_changes("dns-host", dns_before.hosts, dns_after.hosts, lambda host: host.ip, None)
         reached = replace(reached, dns=replace(dns_before, hosts=dns_after.hosts))
     wanted = {ip.address: ip for ip in after.ips or ()}
     ips = []
     for ip in before.ips or ():
         target = wanted.get(ip.address)
-        if target is not None:
+        if target is not None and _leases_told_apart(ip.dhcp or Dhcp()):
             changes += _dhcp_changes(ip, target)
             ip = replace(ip, dhcp=target.dhcp)
         ips.append(ip)
@@ -72,13 +79,29 @@ def live_changes(before: Network, after: Network, *, version: int) -> tuple[list
     return changes, normal(reached)
 
 
+def _told_apart(entries: Any, key: Any) -> bool:
+    """Whether each entry can be named. libvirt reads a definition in which other hands wrote one twice."""
+    keys = [key(entry) for entry in entries or ()]
+    return len(keys) == len(set(keys))
+
+
+def _leases_told_apart(dhcp: Dhcp) -> bool:
+    return _told_apart(dhcp.ranges, _range_key) and _told_apart(dhcp.hosts, _host_key)
+
+
+def _range_key(each: DhcpRange) -> Any:
+    return each.start, each.end
+
+
+def _host_key(host: DhcpHost) -> Any:
+    return host.mac or host.id or host.name
+
+
 def _dhcp_changes(before: Ip, after: Ip) -> list[LiveChange]:
     was, becomes = before.dhcp or Dhcp(), after.dhcp or Dhcp()
     return [
-        *_list_changes("ip-dhcp-range", was.ranges, becomes.ranges, lambda each: (each.start, each.end), after.address),
-        *_list_changes(
-            "ip-dhcp-host", was.hosts, becomes.hosts, lambda host: host.mac or host.id or host.name, after.address
-        ),
+        *_list_changes("ip-dhcp-range", was.ranges, becomes.ranges, _range_key, after.address),
+        *_list_changes("ip-dhcp-host", was.hosts, becomes.hosts, _host_key, after.address),
     ]
 
 

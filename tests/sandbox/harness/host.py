@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import stat
@@ -69,6 +70,9 @@ def wipe() -> None:
         if name in active:
             virsh("net-destroy", name)
         virsh("net-undefine", name, check=False)
+    with contextlib.suppress(OSError):
+        # libvirt makes it for the first network that starts with the host, and keeps it.
+        Path("/etc/libvirt/qemu/networks/autostart").rmdir()
     for link in json.loads(_output("ip", "-j", "link")):
         if link["ifname"] not in _OWN_LINKS:
             # Removing one end of a veth pair takes the other along.

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""What a definition becomes when a declaration is laid over it: also what one option implies for others. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+    MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
+    BridgeDevice,
+    Forward,
+    Ip,
+    Lease,
+    Network,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import normal, overlay
+
+
+def becomes(current: Network, desired: Network) -> Network:
+    """``desired`` over ``current``. What is not declared stays, unless it cannot be in what is declared."""
+    after = overlay(current, desired)
+    after = replace(after, forward=_forward_in_mode(after.mode, current, after, desired))
+    after = replace(after, ips=tuple(_without_needless_units(ip) for ip in after.ips or ()))
+    if after.domain is not None and not after.domain.name and (not desired.domain or desired.domain.local_only is None):
+        after = replace(after, domain=None)  # The rest is about the name, and libvirt drops it too.
+    was_own, is_own = current.mode in OWN_BRIDGE_MODES, after.mode in OWN_BRIDGE_MODES
+    if was_own != is_own:
+        return normal(_with_another_bridge(after, desired))
+    return normal(_with_its_bridge(after, current) if is_own else after)
+
+
+def _forward_in_mode(mode: str, current: Network, after: Network, desired: Network) -> Forward:
+    forward, wanted = after.forward or Forward(), desired.forward or Forward()
+    if mode != "nat" and wanted.nat is None:
+        forward = replace(forward, nat=None)
+    if mode in OWN_BRIDGE_MODES and wanted.interfaces is None:
+        forward = replace(forward, interfaces=())
+    leaves_no_device = mode in MACVTAP_MODES or (mode in ("open", "isolated") and mode != current.mode)
+    return replace(forward, dev=None) if leaves_no_device and wanted.dev is None else forward
+
+
+def _with_another_bridge(after: Network, desired: Network) -> Network:
+    """libvirt's own bridge and one of the host's have nothing in common: of the old one, nothing stays undeclared."""
+    return replace(after, bridge=desired.bridge, mac=desired.mac)
+
+
+def _with_its_bridge(after: Network, current: Network) -> Network:
+    """libvirt's own bridge always has a name and a MAC address. Removed, the ones it made up stay."""
+    bridge = after.bridge or BridgeDevice()
+    return replace(
+        after,
+        bridge=replace(bridge, name=bridge.name or current.bridge_name),
+        mac=after.mac or current.mac,
+    )
+
+
+def _without_needless_units(ip: Ip) -> Ip:
+    """A lease that does not end ends in no unit of time: libvirt drops it."""
+
+    def settled(entries: Any) -> Any:
+        endless = Lease(expiry=0)
+        return tuple(
+            replace(entry, lease=endless) if entry.lease and entry.lease.expiry == 0 else entry
+            for entry in entries or ()
+        )
+
+    if ip.dhcp is None:
+        return ip
+    return replace(ip, dhcp=replace(ip.dhcp, ranges=settled(ip.dhcp.ranges), hosts=settled(ip.dhcp.hosts)))
