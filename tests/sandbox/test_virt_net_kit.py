@@ -1,0 +1,276 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of virt_net share: short declarations, quick runs, and oracles that know nothing of the collection.
+
+There is no test in this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import libvirt
+from ansible.module_utils import basic
+from harness import module, virsh
+from harness.places import COLLECTIONS, scratch
+from lxml import etree
+
+SUBNET = "192.168.50"
+SCHEMA = "/usr/share/libvirt/schemas/network.rng"
+
+# Declarations.
+
+
+def nat(name: str = "lab", *, subnet: str = SUBNET, bridge: str | None = "virbr-lab", **options: Any) -> dict[str, Any]:
+    """Options of a NAT network. DHCP is declared with ``dhcp``."""
+    ip: dict[str, Any] = {"address": f"{subnet}.1/24"}
+    if "dhcp" in options:
+        ip["dhcp"] = options.pop("dhcp")
+    declared: dict[str, Any] = {"name": name, "forward": {"mode": "nat"}, "ips": [ip]}
+    if bridge:
+        declared["bridge"] = {"name": bridge}
+    return {**declared, **options}
+
+
+def span(first: int, last: int, subnet: str = SUBNET, **options: Any) -> dict[str, Any]:
+    """A DHCP range."""
+    return {"start": f"{subnet}.{first}", "end": f"{subnet}.{last}", **options}
+
+
+def lease(number: int, subnet: str = SUBNET, **options: Any) -> dict[str, Any]:
+    """A fixed lease for guest number N."""
+    return {"mac": f"52:54:00:00:50:{number:02x}", "name": f"guest{number}", "ip": f"{subnet}.{number}", **options}
+
+
+# Runs.
+
+
+def run(name: str = "virt_net", /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """The result of a module run in this process: a hundred times quicker than one of its own.
+
+    Warnings are not part of the result, because Ansible collects them per process. An exception of the module is raised.
+    """
+    if str(COLLECTIONS) not in sys.path:
+        sys.path.insert(0, str(COLLECTIONS))
+    code = importlib.import_module(f"ansible_collections.virtnet.hypervisor.plugins.modules.{name}")
+    call = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": str(scratch())}
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": call}).encode()
+    basic._ANSIBLE_PROFILE = "legacy"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        code.main()
+    result: dict[str, Any] = json.loads(printed.getvalue().splitlines()[-1])
+    result.pop("warnings", None)
+    return result
+
+
+Runner = Callable[..., dict[str, Any]]
+
+
+def in_process_of_its_own(*, check: bool = False, **arguments: Any) -> dict[str, Any]:
+    """``run()`` as a target would."""
+    return module("virt_net", arguments, check=check)
+
+
+def succeed(result: dict[str, Any]) -> dict[str, Any]:
+    assert not result.get("failed"), result["msg"]
+    return result
+
+
+def change(*, with_: Runner = run, **arguments: Any) -> dict[str, Any]:
+    """Run, see a change, and see that a second run finds nothing to do."""
+    result = succeed(with_(**arguments))
+    assert result["changed"]
+    assert result["steps"]
+    unchanged(with_=with_, **arguments)
+    return result
+
+
+def unchanged(*, with_: Runner = run, **arguments: Any) -> dict[str, Any]:
+    """Run, and see that there was nothing to do and that nothing was done."""
+    before = documents()
+    result = succeed(with_(**arguments))
+    assert (result["changed"], result["steps"], result["diff"]) == (False, [], [])
+    assert documents() == before
+    return result
+
+
+def refuse(*, with_: Runner = run, nothing_changed: bool = True, **arguments: Any) -> str:
+    """Run, see the task refused before the first change, and return the message."""
+    before = documents()
+    result = with_(**arguments)
+    assert result.get("failed"), f"this was accepted, with the steps {result.get('steps')}"
+    message: str = result["msg"]
+    assert documents() == before
+    if nothing_changed:
+        assert message.startswith("Nothing was changed"), message
+    return message
+
+
+# Oracles.
+
+
+def connection() -> libvirt.virConnect:
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    return libvirt.open("qemu:///system")
+
+
+def documents() -> dict[str, str]:
+    """Each network as libvirt has it: both documents and what its list says."""
+    opened = connection()
+    found = {}
+    for network in opened.listAllNetworks():
+        facts = [f"active {network.isActive()}", f"persistent {network.isPersistent()}"]
+        if network.isPersistent():
+            facts += [f"autostart {network.autostart()}", network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)]
+        found[network.name()] = "\n".join([*facts, network.XMLDesc(0)])
+    opened.close()
+    return found
+
+
+def definition(name: str = "lab") -> str:
+    return _document(name, libvirt.VIR_NETWORK_XML_INACTIVE)
+
+
+def running(name: str = "lab") -> str:
+    return _document(name, 0)
+
+
+def _document(name: str, flags: int) -> str:
+    opened = connection()
+    try:
+        return str(opened.networkLookupByName(name).XMLDesc(flags))
+    finally:
+        opened.close()
+
+
+def xpath(document: str, path: str) -> list[str]:
+    """What an XPath expression finds in a document: the text of elements, the values of attributes."""
+    found = etree.fromstring(document.encode()).xpath(path)
+    assert isinstance(found, list)
+    return [each if isinstance(each, str) else (each.text or "") for each in found]  # type: ignore[union-attr,misc]
+
+
+@cache
+def _schema() -> etree.RelaxNG:
+    return etree.RelaxNG(etree.parse(SCHEMA))
+
+
+def assert_valid(document: str) -> None:
+    """What virt-xml-validate does, without a process for each document."""
+    schema = _schema()
+    assert schema.validate(etree.fromstring(document.encode())), f"{schema.error_log}\n{document}"
+
+
+def assert_all_valid() -> None:
+    """Both documents of every network follow libvirt's schema, by the word of libvirt's own tool."""
+    path = scratch() / "validate.xml"
+    for name in virsh("net-list", "--all", "--name").splitlines():
+        for flag in ([], ["--inactive"]) if name else ():
+            document = virsh("net-dumpxml", *flag, "--", name)
+            path.write_text(document, encoding="utf-8")
+            result = subprocess.run(["virt-xml-validate", path, "network"], capture_output=True, text=True, check=False)
+            assert result.returncode == 0, f"{result.stderr}\n{document}"
+
+
+@contextlib.contextmanager
+def handed_over() -> Iterator[list[str]]:
+    """The documents that run() hands to libvirt during the block."""
+    given: list[str] = []
+    original = libvirt.virConnect.networkDefineXML
+
+    def define(self: libvirt.virConnect, document: str, *rest: Any) -> Any:
+        given.append(document)
+        return original(self, document, *rest)
+
+    libvirt.virConnect.networkDefineXML = define
+    try:
+        yield given
+    finally:
+        libvirt.virConnect.networkDefineXML = original
+
+
+def states() -> dict[str, tuple[str, str, str]]:
+    """By network: state, autostart, persistent, in the words of virsh net-list."""
+    words = ("no", "yes")
+    opened = connection()
+    found = {}
+    for network in opened.listAllNetworks():
+        persistent = network.isPersistent()
+        autostart = words[network.autostart()] if persistent else "no"
+        found[network.name()] = ("active" if network.isActive() else "inactive", autostart, words[persistent])
+    opened.close()
+    return found
+
+
+def links() -> dict[str, dict[str, Any]]:
+    found = subprocess.run(["ip", "-j", "-d", "addr"], capture_output=True, text=True, check=True).stdout
+    return {link["ifname"]: link for link in json.loads(found)}
+
+
+def ports() -> dict[str, dict[str, Any]]:
+    """Ports of bridges by their name."""
+    found = subprocess.run(["bridge", "-j", "-d", "link"], capture_output=True, text=True, check=True).stdout
+    return {port["ifname"]: port for port in json.loads(found)}
+
+
+def ip(*arguments: str) -> str:
+    return subprocess.run(["ip", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def fingerprint(*folders: str) -> dict[str, str]:
+    """Every file below the folders, by content, mode and time of its last change."""
+    found = {}
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*")):
+            status = path.lstat()
+            content = path.read_bytes() if path.is_file() else b""
+            found[str(path)] = f"{status.st_mode:o} {status.st_mtime_ns} {content!r}"
+    return found
+
+
+# Other hands.
+
+
+def by_hand(document: str, *, start: bool = False, transient: bool = False) -> None:
+    """Make a network with virsh."""
+    path = scratch() / "by-hand.xml"
+    path.write_text(document, encoding="utf-8")
+    virsh("net-create" if transient else "net-define", str(path))
+    if start:
+        found = re.search(r"<name>(.*?)</name>", document)
+        assert found
+        virsh("net-start", "--", found.group(1))
+
+
+def forget_networks() -> None:
+    """Remove every network, quickly: for tests that make networks and nothing else."""
+    opened = connection()
+    for network in opened.listAllNetworks():
+        persistent = network.isPersistent()
+        if network.isActive():
+            network.destroy()
+        if persistent:
+            network.undefine()
+    opened.close()
+
+
+def leaves(spec: Mapping[str, Any], before: Sequence[str] = ()) -> Iterator[str]:
+    """Names of all options of an argument specification, dotted, without the groups they stand in."""
+    for name, option in spec.items():
+        path = [*before, name]
+        if option.get("options"):
+            yield from leaves(option["options"], path)
+        else:
+            yield ".".join(path)

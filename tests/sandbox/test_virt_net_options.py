@@ -1,0 +1,358 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""virt_net: every option is set, changed and unset, and what libvirt then has is what was asked for.
+
+The table is complete: a test fails when an option of the argument specification is in no line of it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import virsh
+from harness.places import COLLECTIONS
+from test_virt_net_kit import (
+    assert_valid,
+    change,
+    definition,
+    forget_networks,
+    handed_over,
+    ip,
+    leaves,
+    nat,
+    run,
+    span,
+    states,
+    succeed,
+    unchanged,
+    xpath,
+)
+
+# No value of the option asks for its removal.
+NEVER = object()
+
+
+@dataclass(frozen=True)
+class Case:
+    """An option by its dotted name, and the XPath in libvirt's document where it shows.
+
+    ``set`` and ``changed`` are (options that declare it, what is found there). ``unset`` are options after which nothing
+    is found, NEVER where there are none; then ``because`` says why. ``base`` are options declared before and beside it.
+    """
+
+    option: str
+    path: str
+    set: tuple[dict[str, Any], list[str]]
+    changed: tuple[dict[str, Any], list[str]]
+    unset: Any
+    because: str = ""
+    base: Any = None
+    also: tuple[str, ...] = ()
+    libvirt: int = 0
+
+
+def _ip(**options: Any) -> dict[str, Any]:
+    return {"ips": [{"address": "192.168.50.1/24", **options}]}
+
+
+def _six(**options: Any) -> dict[str, Any]:
+    return {"ips": [{"address": "fd00:50::1/64", **options}]}
+
+
+def _dhcp(**options: Any) -> dict[str, Any]:
+    return _ip(dhcp=options)
+
+
+def _host(**options: Any) -> dict[str, Any]:
+    return _dhcp(hosts=[{"mac": "52:54:00:00:50:09", "ip": "192.168.50.9", **options}])
+
+
+def _nat(**options: Any) -> dict[str, Any]:
+    return {"forward": {"nat": options}}
+
+
+def _lease(expiry: int, **unit: str) -> dict[str, Any]:
+    return {"lease": {"expiry": expiry, **unit}}
+
+
+def _route(**options: Any) -> dict[str, Any]:
+    return {"routes": [{"address": "10.1.0.0/16", "gateway": "192.168.50.9", **options}]}
+
+
+_ADDRESSES = {"start": "198.51.100.2", "end": "198.51.100.3"}
+_MACVTAP = {"name": "lab", "forward": {"mode": "bridge", "interfaces": ["uplink0"]}}
+_SIX = nat(ips=[{"address": "fd00:50::1/64"}])
+_RANGE = "ip/dhcp/range"
+
+CASES = (
+    Case("title", "title", ({"title": "a & <b>"}, ["a & <b>"]), ({"title": "Büro"}, ["Büro"]), {"title": ""},
+         libvirt=9_007_000),
+    Case("mtu", "mtu/@size", ({"mtu": 1400}, ["1400"]), ({"mtu": 9000}, ["9000"]), {"mtu": 0}),
+    Case("mac", "mac/@address", ({"mac": "52-54-00-AA-BB-01"}, ["52:54:00:aa:bb:01"]),
+         ({"mac": "52:54:00:aa:bb:02"}, ["52:54:00:aa:bb:02"]), NEVER, "libvirt gives every such network a MAC"),
+    Case("forward.mode", "forward/@mode", ({"forward": {"mode": "route"}}, ["route"]),
+         ({"forward": {"mode": "open"}}, ["open"]), {"forward": {"mode": "isolated"}}),
+    Case("forward.dev", "forward/@dev | forward/interface/@dev", ({"forward": {"dev": "uplink0"}}, ["uplink0"] * 2),
+         ({"forward": {"dev": "veth-a"}}, ["veth-a"] * 2), {"forward": {"dev": ""}}),
+    Case("forward.interfaces", "forward/interface/@dev", ({"forward": {"interfaces": ["veth-a"]}}, ["veth-a"]),
+         ({"forward": {"interfaces": ["veth-b", "veth-a"]}}, ["veth-a", "veth-b"]), NEVER,
+         "a macvtap network has at least one", base=_MACVTAP),
+    Case("forward.nat.addresses.start", "forward/nat/address/@start", (_nat(addresses=_ADDRESSES), ["198.51.100.2"]),
+         (_nat(addresses={**_ADDRESSES, "start": "198.51.100.3"}), ["198.51.100.3"]),
+         _nat(addresses={"start": "", "end": ""})),
+    Case("forward.nat.addresses.end", "forward/nat/address/@end", (_nat(addresses=_ADDRESSES), ["198.51.100.3"]),
+         (_nat(addresses={**_ADDRESSES, "end": "198.51.100.4"}), ["198.51.100.4"]),
+         _nat(addresses={"start": "", "end": ""})),
+    Case("forward.nat.ports.start", "forward/nat/port/@start", (_nat(ports={"start": 2000, "end": 3000}), ["2000"]),
+         (_nat(ports={"start": 2500, "end": 3000}), ["2500"]), NEVER, "libvirt gives every NAT network a port range"),
+    Case("forward.nat.ports.end", "forward/nat/port/@end", (_nat(ports={"start": 2000, "end": 3000}), ["3000"]),
+         (_nat(ports={"start": 2000, "end": 3500}), ["3500"]), NEVER, "libvirt gives every NAT network a port range"),
+    Case("forward.nat.ipv6", "forward/nat/@ipv6", (_nat(ipv6=True), ["yes"]), (_nat(ipv6=False), ["no"]), NEVER,
+         "false is written as such"),
+    Case("bridge.name", "bridge/@name", ({"bridge": {"name": "virbr-one"}}, ["virbr-one"]),
+         ({"bridge": {"name": "a23456789012345"}}, ["a23456789012345"]), NEVER, "such a network has a bridge"),
+    Case("bridge.stp", "bridge/@stp", ({"bridge": {"stp": False}}, ["off"]), ({"bridge": {"stp": True}}, ["on"]), NEVER,
+         "libvirt always writes it"),
+    Case("bridge.delay", "bridge/@delay", ({"bridge": {"delay": 4}}, ["4"]), ({"bridge": {"delay": 30}}, ["30"]), NEVER,
+         "libvirt always writes it"),
+    Case("bridge.zone", "bridge/@zone", ({"bridge": {"zone": "libvirt"}}, ["libvirt"]),
+         ({"bridge": {"zone": "trusted"}}, ["trusted"]), {"bridge": {"zone": ""}}),
+    Case("domain.name", "domain/@name", ({"domain": {"name": "a.example"}}, ["a.example"]),
+         ({"domain": {"name": "b.example"}}, ["b.example"]), {"domain": {"name": ""}}),
+    Case("domain.local_only", "domain/@localOnly", ({"domain": {"local_only": True}}, ["yes"]),
+         ({"domain": {"local_only": False}}, ["no"]), NEVER, "false is written as such",
+         base=nat(domain={"name": "lab.example"})),
+    Case("ips.address", "ip/@address | ip/@prefix", (_ip(), ["192.168.50.1", "24"]),
+         ({"ips": [{"address": "192.168.50.2/25"}]}, ["192.168.50.2", "25"]), {"ips": []}, base={"name": "lab"}),
+    Case("ips.tftp_root", "ip/tftp/@root", (_ip(tftp_root="/srv"), ["/srv"]), (_ip(tftp_root="/srv/a b"), ["/srv/a b"]),
+         _ip(tftp_root="")),
+    Case("ips.dhcp.ranges.start", f"{_RANGE}/@start", (_dhcp(ranges=[span(100, 199)]), ["192.168.50.100"]),
+         (_dhcp(ranges=[span(110, 199)]), ["192.168.50.110"]), _dhcp(ranges=[])),
+    Case("ips.dhcp.ranges.end", f"{_RANGE}/@end", (_dhcp(ranges=[span(100, 199)]), ["192.168.50.199"]),
+         (_dhcp(ranges=[span(100, 149), span(160, 169)]), ["192.168.50.149", "192.168.50.169"]), _dhcp(ranges=[])),
+    Case("ips.dhcp.ranges.lease.expiry", f"{_RANGE}/lease/@expiry", (_dhcp(ranges=[span(100, 199, **_lease(5))]), ["5"]),
+         (_dhcp(ranges=[span(100, 199, **_lease(0))]), ["0"]), _dhcp(ranges=[])),
+    Case("ips.dhcp.ranges.lease.unit", f"{_RANGE}/lease/@unit",
+         (_dhcp(ranges=[span(100, 199, **_lease(600, unit="seconds"))]), ["seconds"]),
+         (_dhcp(ranges=[span(100, 199, **_lease(600, unit="hours"))]), ["hours"]), _dhcp(ranges=[])),
+    Case("ips.dhcp.hosts.mac", "ip/dhcp/host/@mac", (_host(), ["52:54:00:00:50:09"]),
+         (_host(mac="52:54:00:00:50:0A", name="a"), ["52:54:00:00:50:0a"]), _host(mac="", name="a")),
+    Case("ips.dhcp.hosts.id", "ip/dhcp/host/@id",
+         (_six(dhcp={"hosts": [{"id": "00:03:00:01:52:54:00:00:50:09", "name": "a", "ip": "fd00:50::9"}]}),
+          ["00:03:00:01:52:54:00:00:50:09"]),
+         (_six(dhcp={"hosts": [{"id": "00:03:00:01:52:54:00:00:50:0a", "name": "a", "ip": "fd00:50::9"}]}),
+          ["00:03:00:01:52:54:00:00:50:0a"]), _six(dhcp={"hosts": [{"name": "a", "ip": "fd00:50::9"}]}), base=_SIX),
+    Case("ips.dhcp.hosts.name", "ip/dhcp/host/@name", (_host(name="web"), ["web"]), (_host(name="db"), ["db"]),
+         _host(name="")),
+    Case("ips.dhcp.hosts.ip", "ip/dhcp/host/@ip", (_host(), ["192.168.50.9"]), (_host(ip="192.168.50.8"), ["192.168.50.8"]),
+         _dhcp(hosts=[])),
+    Case("ips.dhcp.hosts.lease.expiry", "ip/dhcp/host/lease/@expiry", (_host(**_lease(5)), ["5"]),
+         (_host(**_lease(0)), ["0"]), _dhcp(hosts=[])),
+    Case("ips.dhcp.hosts.lease.unit", "ip/dhcp/host/lease/@unit", (_host(**_lease(600, unit="seconds")), ["seconds"]),
+         (_host(**_lease(600, unit="minutes")), ["minutes"]), _dhcp(hosts=[])),
+    Case("routes.address", "route/@address | route/@prefix", (_route(), ["10.1.0.0", "16"]),
+         (_route(address="10.2.0.0/17"), ["10.2.0.0", "17"]), {"routes": []}),
+    Case("routes.gateway", "route/@gateway", (_route(), ["192.168.50.9"]), (_route(gateway="192.168.50.8"), ["192.168.50.8"]),
+         {"routes": []}),
+    Case("routes.metric", "route/@metric", (_route(metric=5), ["5"]), (_route(metric=4294967295), ["4294967295"]),
+         _route(metric=0)),
+    Case("dns.enable", "dns/@enable", ({"dns": {"enable": False}}, ["no"]), ({"dns": {"enable": True}}, ["yes"]), NEVER,
+         "true is written as such"),
+    Case("dns.forwarders.addr", "dns/forwarder/@addr", ({"dns": {"forwarders": [{"addr": "192.0.2.1"}]}}, ["192.0.2.1"]),
+         ({"dns": {"forwarders": [{"addr": "192.0.2.2"}, {"addr": "2001:DB8::1"}]}}, ["192.0.2.2", "2001:db8::1"]),
+         {"dns": {"forwarders": []}}),
+    Case("dns.forwarders.domain", "dns/forwarder/@domain",
+         ({"dns": {"forwarders": [{"domain": "a.example"}]}}, ["a.example"]),
+         ({"dns": {"forwarders": [{"domain": "b.example", "addr": "192.0.2.2"}]}}, ["b.example"]),
+         {"dns": {"forwarders": [{"addr": "192.0.2.2"}]}}),
+    Case("dns.hosts.ip", "dns/host/@ip", ({"dns": {"hosts": [{"ip": "192.168.50.9", "names": ["a"]}]}}, ["192.168.50.9"]),
+         ({"dns": {"hosts": [{"ip": "FD00::9", "names": ["a"]}]}}, ["fd00::9"]), {"dns": {"hosts": []}}),
+    Case("dns.hosts.names", "dns/host/hostname", ({"dns": {"hosts": [{"ip": "192.168.50.9", "names": ["a"]}]}}, ["a"]),
+         ({"dns": {"hosts": [{"ip": "192.168.50.9", "names": ["a", "b"]}]}}, ["a", "b"]), {"dns": {"hosts": []}}),
+)  # fmt: skip
+
+# Options that are no property of a network: the file and the test that exercise all their values.
+ELSEWHERE = {
+    "uri": ("test_virt_net_uri.py", "TestTestDriver"),
+    "name": ("test_virt_net.py", "TestNames"),
+    "networks": ("test_virt_net.py", "TestMany"),
+    "state": ("test_virt_net.py", "TestState"),
+    "autostart": ("test_virt_net.py", "TestState"),
+    "force": ("test_virt_net_guests.py", "TestInUse"),
+    "if_restart_needed": ("test_virt_net_restart.py", "TestRestartNeeded"),
+    "xml": ("test_virt_net_xml.py", "TestDocument"),
+}
+
+
+def _specification() -> dict[str, Any]:
+    if str(COLLECTIONS) not in sys.path:
+        sys.path.insert(0, str(COLLECTIONS))
+    return dict(
+        importlib.import_module(
+            "ansible_collections.virtnet.hypervisor.plugins.module_utils._network_task"
+        ).NETWORK_SPEC
+    )
+
+
+@pytest.fixture(autouse=True)
+def _empty_host() -> Iterator[None]:
+    yield
+    forget_networks()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _devices() -> Iterator[None]:
+    """What the options name."""
+    ip("link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b")
+    ip("link", "set", "veth-a", "up")
+    ip("link", "set", "veth-b", "up")
+    yield
+    ip("link", "delete", "veth-a")
+
+
+def _is_too_old(case: Case) -> bool:
+    major, minor, release = (int(part) for part in virsh("version", "--daemon").split()[-1].split("."))
+    return major * 1_000_000 + minor * 1_000 + release < case.libvirt
+
+
+def test_the_table_names_every_option() -> None:
+    spec = {name: option for name, option in _specification().items() if name not in ELSEWHERE}
+    covered = [case.option for case in CASES]
+    assert sorted(covered) == sorted(set(covered))
+    assert sorted(covered) == sorted(leaves(spec))
+    assert set(ELSEWHERE) == set(_specification()) - {case.option.partition(".")[0] for case in CASES} | {
+        "uri",
+        "networks",
+    }
+    for file, test in ELSEWHERE.values():
+        assert f"class {test}" in (Path(__file__).parent / file).read_text(encoding="utf-8")
+
+
+def test_every_choice_is_tried() -> None:
+    """Of the options that have a list of choices."""
+    spec = _specification()
+    assert set(spec["forward"]["options"]["mode"]["choices"]) == set(MODES)
+    assert set(spec["state"]["choices"]) == {"active", "inactive", "present", "absent"}
+    assert set(spec["if_restart_needed"]["choices"]) == {"defer", "restart", "fail"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.option)
+def test_option(case: Case) -> None:
+    base = {**(case.base or nat()), "state": "present"}
+    if _is_too_old(case):
+        # Not silently dropped, and not found out after the change.
+        result = run(**{**base, **case.set[0]})
+        assert result["msg"].startswith("Nothing was changed")
+        assert case.option in result["msg"]
+        return
+    with handed_over() as given:
+        succeed(run(**base))
+        # Set in a network that exists, and together with the rest of a new one.
+        for options, found in (case.set, case.changed):
+            _declare(base, options, case.path, found)
+        forget_networks()
+        _declare(base, case.set[0], case.path, case.set[1])
+        if case.unset is not NEVER:
+            _declare(base, case.unset, case.path, [])
+        else:
+            assert case.because
+    for document in given:
+        assert_valid(document)
+
+
+def _declare(base: dict[str, Any], options: dict[str, Any], path: str, found: list[str]) -> None:
+    declared = _merged(base, options)
+    foreseen = succeed(run(check=True, **declared))
+    result = change(**declared)
+    assert foreseen["steps"] == result["steps"]
+    assert foreseen["diff"] == result["diff"]
+    assert xpath(definition(), path) == found
+    assert_valid(definition())
+    # An option that is not declared stays as it is.
+    unchanged(name="lab", state="present")
+    assert xpath(definition(), path) == found
+
+
+def _merged(base: Any, options: Any) -> Any:
+    """Groups are merged, all else is replaced."""
+    if not (isinstance(base, dict) and isinstance(options, dict)):
+        return options
+    return {**base, **{name: _merged(base.get(name), value) for name, value in options.items()}}
+
+
+MODES: dict[str, dict[str, Any]] = {
+    "nat": nat(),
+    "route": nat(forward={"mode": "route"}),
+    "open": nat(forward={"mode": "open"}),
+    "isolated": nat(forward={"mode": "isolated"}),
+    "bridge": {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}},
+    "private": {"name": "lab", "forward": {"mode": "private", "interfaces": ["veth-a", "veth-b"]}},
+    "vepa": {"name": "lab", "forward": {"mode": "vepa", "interfaces": ["veth-a"]}},
+    "passthrough": {"name": "lab", "forward": {"mode": "passthrough", "interfaces": ["veth-a"]}},
+}
+ALL_MODES = {**MODES, "macvtap bridge": {"name": "lab", "forward": {"mode": "bridge", "interfaces": ["veth-b"]}}}
+
+
+class TestModes:
+    @pytest.fixture(autouse=True)
+    def _bridge(self) -> Iterator[None]:
+        ip("link", "add", "br-host", "type", "bridge")
+        yield
+        forget_networks()
+        ip("link", "delete", "br-host")
+
+    @pytest.mark.parametrize("mode", ALL_MODES)
+    def test_mode(self, mode: str) -> None:
+        change(**ALL_MODES[mode])
+        assert states()["lab"] == ("active", "yes", "yes")
+        expected = [] if mode == "isolated" else [mode.rpartition(" ")[2]]
+        assert xpath(definition(), "forward/@mode") == expected
+        assert_valid(definition())
+
+    def test_a_new_network_without_a_mode_is_isolated(self) -> None:
+        change(name="lab")
+        assert xpath(definition(), "forward") == []
+
+    # The others are as the ones here in all but the word.
+    KINDS = ("nat", "open", "isolated", "bridge", "vepa", "macvtap bridge")
+
+    @pytest.mark.parametrize("before", KINDS)
+    @pytest.mark.parametrize("after", KINDS)
+    def test_change_of_mode(self, before: str, after: str) -> None:
+        """From each to each, with no more said than a new network of the mode needs, and the removal of what it cannot have."""
+        succeed(run(**ALL_MODES[before], state="present"))
+        declared = dict(ALL_MODES[after])
+        if "ips" not in declared:
+            declared["ips"] = []
+            # The bridge that libvirt made cannot stay; one of the host must be named.
+            declared.setdefault("bridge", {"name": ""})
+            declared["forward"] = {"interfaces": [], **declared["forward"]}
+        if before == after:
+            unchanged(**declared, state="present")
+            return
+        change(**declared, state="present")
+        expected = [] if after == "isolated" else [after.rpartition(" ")[2]]
+        assert xpath(definition(), "forward/@mode") == expected
+        assert xpath(definition(), "bridge/@name") == [name for name in [declared["bridge"]["name"]] if name]
+        assert_valid(definition())
+
+    @pytest.mark.parametrize("end", ["nat", "bridge"])
+    def test_what_belongs_to_a_mode_goes_with_it(self, end: str) -> None:
+        addresses = {"start": "198.51.100.2", "end": "198.51.100.2"}
+        rich = nat(
+            forward={"mode": "nat", "dev": "uplink0", "nat": {"addresses": addresses, "ipv6": True}}, state="present"
+        )
+        succeed(run(**rich))
+        for mode in ("route", "open", "isolated", "nat"):
+            change(name="lab", forward={"mode": mode}, state="present")
+        assert xpath(definition(), "forward/nat/address/@start") == []
+        assert xpath(definition(), "forward/@dev") == []
+        if end == "bridge":
+            change(name="lab", forward={"mode": "bridge"}, bridge={"name": "br-host"}, ips=[], state="present")
