@@ -28,7 +28,8 @@ def _directory() -> str:
     base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     path = os.path.join(base, "virtnet.hypervisor")
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # What exists is looked at below.
+            os.makedirs(path, mode=0o700)
         status = os.lstat(path)
     except OSError as error:
         raise VirtNetError(

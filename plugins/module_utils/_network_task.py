@@ -81,7 +81,7 @@ class NetworkTask:
 
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
-            plug(step.nic.device or "", step.bridge)
+            plug(step.nic, step.bridge)
         elif isinstance(step, NetworkStep):
             apply_network_step(self._connection, step)
 

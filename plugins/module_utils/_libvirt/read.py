@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ReadFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import libvirt_errors
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import OWN_BRIDGE_MODES, Network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
     GuestNic,
     SeenHypervisor,
@@ -33,11 +33,11 @@ except ImportError:
 def read_hypervisor(connection: libvirt.virConnect) -> SeenHypervisor:
     """All networks and the running guests' interfaces on them. The host's links are not libvirt's: see _link."""
     with libvirt_errors(ReadFailed, "to list its networks"):
-        networks = [_network(network) for network in connection.listAllNetworks()]
+        networks = [seen for network in connection.listAllNetworks() if (seen := _network(network)) is not None]
     return SeenHypervisor(
         version=connection.getLibVersion(),
         networks={network.name: network for network in networks},
-        nics=tuple(_guest_nics(connection)),
+        nics=tuple(_guest_nics(connection, _owners_of_bridges(networks))),
     )
 
 
@@ -54,25 +54,41 @@ def definition(network: libvirt.virNetwork) -> Optional[str]:
         return str(network.XMLDesc(0))
 
 
-def _network(network: libvirt.virNetwork) -> SeenNetwork:
-    name, active, config = network.name(), bool(network.isActive()), definition(network)
-    return SeenNetwork(
-        name=name,
-        uuid=network.UUIDString(),
-        active=active,
-        # libvirt answers the question for a transient network with an error.
-        autostart=config is not None and bool(network.autostart()),
-        config=_read(name, config),
-        live=_read(name, str(network.XMLDesc(0)) if active else None),
-    )
+def _network(network: libvirt.virNetwork) -> Optional[SeenNetwork]:
+    """None where it went away since it was listed."""
+    try:
+        name, active, config = network.name(), bool(network.isActive()), definition(network)
+        return SeenNetwork(
+            name=name,
+            uuid=network.UUIDString(),
+            active=active,
+            # libvirt answers the question for a transient network with an error.
+            autostart=config is not None and bool(network.autostart()),
+            config=_read(name, config),
+            live=_read(name, str(network.XMLDesc(0)) if active else None),
+        )
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
+            raise
+        return None
 
 
 def _read(name: str, text: Optional[str]) -> Optional[Network]:
     return network_xml.read_network(network_xml.parse_network(text, where=f"network {name!r}")) if text else None
 
 
-def _guest_nics(connection: libvirt.virConnect) -> Iterator[GuestNic]:
-    """Interfaces of running guests that name a network. The list of network ports is no source: a restart loses it."""
+def _owners_of_bridges(networks: Iterable[SeenNetwork]) -> Mapping[str, str]:
+    """The network that makes each bridge: a guest that names the bridge depends on the network all the same."""
+    return {
+        copy.bridge_name: network.name
+        for network in networks
+        for copy in (network.config, network.live)
+        if copy is not None and copy.bridge_name and copy.mode in OWN_BRIDGE_MODES
+    }
+
+
+def _guest_nics(connection: libvirt.virConnect, owners: Mapping[str, str]) -> Iterator[GuestNic]:
+    """Interfaces of running guests on a network. The list of network ports is no source: a restart loses it."""
     try:
         domains = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
     except libvirt.libvirtError as error:
@@ -86,12 +102,19 @@ def _guest_nics(connection: libvirt.virConnect) -> Iterator[GuestNic]:
             if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
                 continue  # It went away since it was listed.
             raise ReadFailed(f"libvirt refuses to describe the guest {domain.name()!r}: {error}") from error
-        for interface in root.iterfind("devices/interface[@type='network']"):
+        for interface in root.iterfind("devices/interface"):
+            # The type is what the network made of it: 'bridge' on a bridge of the host, 'direct' with macvtap.
+            network = _attribute(interface, "source", "network")
+            network = network or owners.get(_attribute(interface, "source", "bridge") or "")
+            if network is None:
+                continue
             yield GuestNic(
                 domain=domain.name(),
                 mac=_attribute(interface, "mac", "address") or "",
-                network=_attribute(interface, "source", "network") or "",
+                network=network,
                 device=_attribute(interface, "target", "dev"),
+                mtu=int(_attribute(interface, "mtu", "size") or 0) or None,
+                isolated=_attribute(interface, "port", "isolated") == "yes",
             )
 
 

@@ -58,6 +58,15 @@ def mac_was_set(name: str, *, index: int) -> Optional[bool]:
     return assigned == _SET_BY_SOMEBODY if assigned else None
 
 
+def isolate_port(name: str) -> None:
+    """Keep a port from talking to other isolated ports. IFLA_BRPORT_ISOLATED is unknown to pyroute2 0.5."""
+    path = Path("/sys/class/net") / name / "brport/isolated"
+    try:
+        path.write_text("1\n", encoding="ascii")
+    except OSError as error:
+        raise ApplyFailed(f"{path} cannot be set to 1: {error.strerror}") from error
+
+
 def takes_no_ipv6(name: str, *, exists: bool) -> bool:
     """Whether IPv6 is off on a device, or would be off on a new one."""
     return _text(_SYSCTL / "ipv6/conf" / (name if exists else "default") / "disable_ipv6") != "0"

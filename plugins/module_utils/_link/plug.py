@@ -9,12 +9,21 @@
 from __future__ import annotations
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import host_files
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import index_of, netlink_errors, opened
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import GuestNic
 
 
-def plug(device: str, bridge: str) -> None:
-    """Make a tap a port of the bridge, with the bridge's MTU, as libvirt does (src/util/virnetdevtap.c)."""
+def plug(nic: GuestNic, bridge: str) -> None:
+    """Make a guest's tap a port of the bridge, as libvirt does when it starts the guest (src/util/virnetdevtap.c).
+
+    The tap gets the MTU of its interface, or else the bridge's, and the port the interface's isolation.
+    """
+    device = nic.device or ""
     with opened() as route, netlink_errors(ApplyFailed, f"make {device} a port of {bridge}"):
         master = index_of(route, bridge)
-        mtu = list(route.get_links(master))[0].get_attr("IFLA_MTU")  # noqa: RUF015 (as in index_of)
+        bridges = list(route.get_links(master))
+        mtu = nic.mtu or bridges[0].get_attr("IFLA_MTU")
         route.link("set", index=index_of(route, device), master=master, mtu=mtu, state="up")
+    if nic.isolated:
+        host_files.isolate_port(device)

@@ -19,12 +19,18 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
 
 @dataclass(frozen=True)
 class GuestNic:
-    """A running guest's interface on a libvirt network. ``device`` is the tap on the host."""
+    """A running guest's interface on a libvirt network.
+
+    ``device`` is the tap on the host, ``mtu`` the interface's own in bytes where it has one, ``isolated`` whether it
+    may not talk to other isolated ports.
+    """
 
     domain: str
     mac: str
     network: str
     device: Optional[str]
+    mtu: Optional[int] = None
+    isolated: bool = False
 
 
 @dataclass(frozen=True)

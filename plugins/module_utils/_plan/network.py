@@ -185,7 +185,7 @@ def _plan_restart(draft: _Draft, live: Network, after: Network, nics: Sequence[G
     declared = draft.declared
     what = ", ".join(sorted(_changed_options(live, after)))
     if declared.if_restart_needed == "restart":
-        if after.is_macvtap and nics:
+        if (live.is_macvtap or after.is_macvtap) and nics:
             draft.problems.append(
                 Problem(
                     f"network {declared.name!r}: {what}: this takes a restart, and guests with macvtap devices cannot "
@@ -235,10 +235,10 @@ def _plan_autostart(draft: _Draft) -> None:
 def _plan_plugs(draft: _Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) -> None:
     """Taps that a restart of the network, ours when it was killed or somebody's, left without a bridge."""
     after, known = draft.after, draft.seen
-    if draft.restarts or draft.declared.state == "inactive" or seen.links is None or after is None or known is None:
+    if draft.restarts or draft.declared.state == "inactive" or seen.links is None or after is None:
         return
-    will_run = known.active or draft.declared.state == "active"
-    bridge = (known.live or after).bridge_name
+    will_run = draft.declared.state == "active" or bool(known and known.active)
+    bridge = ((known.live if known else None) or after).bridge_name
     if not will_run or not bridge:
         return
     for nic in nics:
