@@ -51,7 +51,7 @@ VARIABLES = {
             ],
             "dns": {"hosts": [{"ip": GATEWAY, "names": ["hypervisor.demo.example"]}]},
         }
-    ]
+    ],
 }
 
 INVENTORY = """---

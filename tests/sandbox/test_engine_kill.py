@@ -64,7 +64,12 @@ runpy.run_module("ansible_collections.virtnet.hypervisor.plugins.modules.virt_ne
 def killed(arguments: Mapping[str, Any], point: int) -> bool:
     """Run until ``point`` steps are done. Whether it came to that."""
     path = f"{Path(ansible.__file__).parent.parent}:{COLLECTIONS}"
-    full = {**arguments, "_ansible_check_mode": False, "_ansible_diff": True, "_ansible_remote_tmp": os.environ["TMPDIR"]}
+    full = {
+        **arguments,
+        "_ansible_check_mode": False,
+        "_ansible_diff": True,
+        "_ansible_remote_tmp": os.environ["TMPDIR"],
+    }
     result = subprocess.run(
         [TARGET_PYTHON, "-c", DRIVER],
         input=json.dumps({"point": point, "arguments": full}),
@@ -78,7 +83,7 @@ def killed(arguments: Mapping[str, Any], point: int) -> bool:
 
 
 def at_every_point(prepare: Callable[[], object], arguments: Mapping[str, Any], check: Callable[[], object]) -> int:
-    """Kill a run at each point; the next one finishes it and says what it did, and the one after that has nothing to do."""
+    """Kill a run at each point; the next one finishes it, and the one after that has nothing to do."""
     point = 0
     while True:
         prepare()

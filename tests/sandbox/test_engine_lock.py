@@ -14,7 +14,7 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,19 @@ import libvirt
 import pytest
 from harness import module, playbook, start_module
 from harness.places import COLLECTIONS
-from test_virt_net_kit import connection, forget_networks, lease, nat, run, running, span, states, succeed, unchanged, xpath
+from test_virt_net_kit import (
+    connection,
+    forget_networks,
+    lease,
+    nat,
+    run,
+    running,
+    span,
+    states,
+    succeed,
+    unchanged,
+    xpath,
+)
 
 LOCK = Path("/run/virtnet.hypervisor/lock")
 PLAY = """
@@ -184,7 +196,7 @@ class TestOtherHands:
         assert run("virt_net_info")["networks"]
 
     def test_a_step_that_fails_tells_what_was_done_before_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def refuse(self: libvirt.virNetwork) -> None:
+        def refuse(_network: libvirt.virNetwork) -> None:
             raise libvirt.libvirtError("the cellar is full")
 
         with monkeypatch.context() as patched:
@@ -215,11 +227,16 @@ class TestOtherHands:
         networks = [{"name": f"net{n}", "state": "present"} for n in range(30)]
         succeed(run(networks=networks))
         calls: list[str] = []
+
+        def counted(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
+                calls.append(name)
+                return original(*arguments)
+
+            return call
+
         for name in ("listAllNetworks", "listAllDomains", "networkLookupByName"):
-            original = getattr(libvirt.virConnect, name)
-            monkeypatch.setattr(
-                libvirt.virConnect, name, lambda self, *rest, _f=original, _n=name: (calls.append(_n), _f(self, *rest))[1]
-            )
+            monkeypatch.setattr(libvirt.virConnect, name, counted(name, getattr(libvirt.virConnect, name)))
         unchanged(networks=networks)
         # unchanged() looks at libvirt itself, before and after.
         assert calls.count("listAllNetworks") == 3

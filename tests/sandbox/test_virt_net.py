@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import pytest
 from harness import libvirtd, module, virsh
@@ -167,7 +168,7 @@ class TestState:
         yield
         forget_networks()
 
-    START = {
+    START: ClassVar[dict[str, Callable[[], None]]] = {
         "nothing": lambda: None,
         "inactive": lambda: by_hand(PLAIN),
         "active": lambda: by_hand(PLAIN, start=True),
@@ -193,7 +194,11 @@ class TestState:
     ) -> None:
         self.START[start]()
         before = documents()
-        declared = {"name": "lab", "state": state, **({} if autostart is None else {"autostart": autostart})}
+        declared: dict[str, Any] = {
+            "name": "lab",
+            "state": state,
+            **({} if autostart is None else {"autostart": autostart}),
+        }
         foreseen = succeed(run(check=True, **declared))
         assert documents() == before
         result = succeed(run(**declared))

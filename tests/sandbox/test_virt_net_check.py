@@ -160,10 +160,14 @@ class TestDiff:
         dry = dry_then_real({"networks": [*networks, {"name": "old", "state": "absent"}]})
         assert [each["before_header"] for each in dry["diff"]] == ["network net51", "network net52", "network old"]
 
-    @pytest.mark.parametrize("text", ["no", "1", "1.5", "2026-01-01", "a: b", "- a", "{}", "#", "'", '"', "~", "é", "0x1f"])
+    @pytest.mark.parametrize(
+        "text", ["no", "1", "1.5", "2026-01-01", "a: b", "- a", "{}", "#", "'", '"', "~", "é", "0x1f"]
+    )
     def test_text_is_text_in_the_diff(self, text: str) -> None:
         """YAML reads many words as something else."""
-        dry = succeed(run(check=True, name="lab", ips=[{"address": "192.168.50.1/24", "tftp_root": f"/{text}"}], state="present"))
+        dry = succeed(
+            run(check=True, name="lab", ips=[{"address": "192.168.50.1/24", "tftp_root": f"/{text}"}], state="present")
+        )
         assert diff_of(dry)[1]["ips"][0]["tftp_root"] == f"/{text}"
         if "/" not in text:
             dry = succeed(run(check=True, name=text, state="present"))
@@ -240,8 +244,15 @@ def test_a_playbook_with_check_and_diff() -> None:
         dry = playbook(PLAY, check=True, diff=True).succeeded()
     first = dry.of("virt_net")[0]
     assert first.changed
-    for line in ("--- before: network goes", "+++ after: network comes", "+  mtu: 1400", "+mtu: 1400", "-name: goes",
-                 "+- address: 192.168.52.1/24", "+    - start: 192.168.52.100"):  # fmt: skip
+    for line in (
+        "--- before: network goes",
+        "+++ after: network comes",
+        "+  mtu: 1400",
+        "+mtu: 1400",
+        "-name: goes",
+        "+- address: 192.168.52.1/24",
+        "+    - start: 192.168.52.100",
+    ):
         assert line in dry.stdout or line == "+  mtu: 1400"
     assert "<network" not in dry.stdout
     real = playbook(PLAY, diff=True).succeeded()
@@ -265,7 +276,11 @@ def test_steps_of_every_way_are_foreseen(how: str) -> None:
     ip("link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b")
     try:
         succeed(run(**LAB))
-        arguments = {"name": "lab", "forward": {"mode": "route", "dev": "veth-a"}, "if_restart_needed": how}
+        arguments: dict[str, Any] = {
+            "name": "lab",
+            "forward": {"mode": "route", "dev": "veth-a"},
+            "if_restart_needed": how,
+        }
         if how == "fail":
             with nothing_is_touched():
                 dry = run(check=True, **arguments)

@@ -22,8 +22,12 @@ def documentation(name: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=True,
-        env={"ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "PATH": "/usr/bin:/bin", "HOME": "/nonexistent",
-             "LC_ALL": "C.UTF-8"},  # fmt: skip
+        env={
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "LC_ALL": "C.UTF-8",
+        },
     )
     result: dict[str, Any] = json.loads(found.stdout)[f"virtnet.hypervisor.{name}"]
     return result
@@ -77,7 +81,7 @@ def test_examples_of_virt_net_info() -> None:
 
 def test_what_the_documentation_promises_to_return_is_returned() -> None:
     networks = {"name": "default", "forward": {"mode": "nat"}, "ips": [{"address": "192.168.122.1/24"}]}
-    tasks = [{"virtnet.hypervisor.virt_net": networks}, {"virtnet.hypervisor.virt_net_info": {}}]
+    tasks: list[dict[str, Any]] = [{"virtnet.hypervisor.virt_net": networks}, {"virtnet.hypervisor.virt_net_info": {}}]
     result = playbook(play(tasks)).succeeded()
     for name in ("virt_net", "virt_net_info"):
         (task,) = result.of(name)

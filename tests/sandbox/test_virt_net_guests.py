@@ -14,7 +14,20 @@ from typing import Any
 
 import pytest
 from harness import Guest, virsh, wipe
-from test_virt_net_kit import change, definition, ip, nat, ports, refuse, run, running, states, succeed, unchanged, xpath
+from test_virt_net_kit import (
+    change,
+    definition,
+    ip,
+    nat,
+    ports,
+    refuse,
+    run,
+    running,
+    states,
+    succeed,
+    unchanged,
+    xpath,
+)
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "nat": nat("nat", bridge="virbr-nat"),
@@ -61,9 +74,11 @@ class TestInUse:
     @pytest.mark.parametrize("name", NETWORKS)
     @pytest.mark.parametrize(("state", "word"), [("absent", "removed"), ("inactive", "stopped")])
     def test_refused(self, guest: Guest, name: str, state: str, word: str) -> None:
-        for force in ({}, {"force": False}):
-            message = refuse(name=name, state=state, **force)
-            assert f"network '{name}': state: it cannot be {word}, because running guests are connected: busy." in message
+        for force in (None, False):
+            message = refuse(name=name, state=state, force=force)
+            assert (
+                f"network '{name}': state: it cannot be {word}, because running guests are connected: busy." in message
+            )
             assert "force: true" in message
 
     @pytest.mark.parametrize("name", NETWORKS)

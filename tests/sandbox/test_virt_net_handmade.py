@@ -46,7 +46,7 @@ HAND = """
   <dns forwardPlainNames='no'>
     <forwarder addr='192.0.2.1'/>
     <txt name='txt.example' value='some text'/>
-    <srv service='ldap' protocol='tcp' domain='hand.example' target='x.hand.example' port='389' priority='1' weight='2'/>
+    <srv service='ldap' protocol='tcp' domain='hand.example' target='x.hand.example' port='389' priority='1'/>
     <host ip='192.168.50.5'><hostname>zeta</hostname><hostname>alpha</hostname></host>
   </dns>
   <ip address='192.168.50.1' netmask='255.255.255.0' localPtr='yes'>
@@ -86,8 +86,14 @@ def _dhcp(**options: Any) -> dict[str, Any]:
 
 
 _BRIDGE = "<bridge name='virbr-hand' stp='on' delay='0' macTableManager='libvirt'/>"
-_NAT = ["<forward mode='nat'>", "<nat>", "<address start='198.51.100.2' end='198.51.100.2'/>",
-        "<port start='2000' end='3000'/>", "</nat>", "</forward>"]  # fmt: skip
+_NAT = [
+    "<forward mode='nat'>",
+    "<nat>",
+    "<address start='198.51.100.2' end='198.51.100.2'/>",
+    "<port start='2000' end='3000'/>",
+    "</nat>",
+    "</forward>",
+]
 _HOST = ["<host mac='52:54:00:AA:BB:02' name='two' ip='192.168.50.12'>", "<lease expiry='3' unit='hours'/>", "</host>"]
 _RANGE = ["<range start='192.168.50.100' end='192.168.50.150'>", "<lease expiry='2' unit='hours'/>", "</range>"]
 _BOOTP = "<bootp file='pxelinux.0' server='192.168.50.2'/>"
@@ -104,35 +110,69 @@ CHANGES: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"forward": {"mode": "isolated"}}, _NAT, []),
     ({"forward": {"dev": "uplink0"}}, _NAT[:1], ["<forward dev='uplink0' mode='nat'>", "<interface dev='uplink0'/>"]),
     ({"forward": {"nat": {"ports": {"start": 5000, "end": 6000}}}}, [_NAT[3]], ["<port start='5000' end='6000'/>"]),
-    ({"forward": {"nat": {"addresses": {"start": "198.51.100.2", "end": "198.51.100.9"}}}}, [_NAT[2]],
-     ["<address start='198.51.100.2' end='198.51.100.9'/>"]),
+    (
+        {"forward": {"nat": {"addresses": {"start": "198.51.100.2", "end": "198.51.100.9"}}}},
+        [_NAT[2]],
+        ["<address start='198.51.100.2' end='198.51.100.9'/>"],
+    ),
     ({"forward": {"nat": {"ipv6": True}}}, ["<nat>"], ["<nat ipv6='yes'>"]),
     ({"bridge": {"name": "virbr-h2"}}, [_BRIDGE], [_BRIDGE.replace("virbr-hand", "virbr-h2")]),
     ({"bridge": {"stp": False}}, [_BRIDGE], [_BRIDGE.replace("on", "off", 1)]),
     ({"bridge": {"delay": 3}}, [_BRIDGE], [_BRIDGE.replace("'0'", "'3'")]),
     ({"bridge": {"zone": "x"}}, [_BRIDGE], [_BRIDGE.replace(" stp", " zone='x' stp")]),
-    ({"domain": {"name": "n.example"}}, ["<domain name='hand.example' localOnly='yes'/>"],
-     ["<domain name='n.example' localOnly='yes'/>"]),
-    ({"domain": {"local_only": False}}, ["<domain name='hand.example' localOnly='yes'/>"],
-     ["<domain name='hand.example' localOnly='no'/>"]),
+    (
+        {"domain": {"name": "n.example"}},
+        ["<domain name='hand.example' localOnly='yes'/>"],
+        ["<domain name='n.example' localOnly='yes'/>"],
+    ),
+    (
+        {"domain": {"local_only": False}},
+        ["<domain name='hand.example' localOnly='yes'/>"],
+        ["<domain name='hand.example' localOnly='no'/>"],
+    ),
     ({"ips": [{"address": "192.168.50.1/24"}]}, _SIX, []),
     (_dhcp(ranges=[]), _RANGE, []),
     (_dhcp(hosts=[]), _HOST, []),
     (_dhcp(ranges=[], hosts=[]), ["<dhcp>", *_RANGE, *_HOST, _BOOTP, "</dhcp>"], []),
     (_dhcp(hosts=[{"mac": "52-54-00-aa-bb-02", "ip": "192.168.50.13"}]), [_HOST[0]], [_HOST[0].replace("12'", "13'")]),
-    (_dhcp(hosts=[{"mac": "52:54:00:aa:bb:02", "ip": "192.168.50.12", "lease": {"expiry": 4}}]), [_HOST[1]],
-     [_HOST[1].replace("3", "4")]),
-    (_dhcp(ranges=[{"start": "192.168.50.100", "end": "192.168.50.150"}, {"start": "192.168.50.160", "end": "192.168.50.170"}]),
-     [], ["<range start='192.168.50.160' end='192.168.50.170'/>"]),
+    (
+        _dhcp(hosts=[{"mac": "52:54:00:aa:bb:02", "ip": "192.168.50.12", "lease": {"expiry": 4}}]),
+        [_HOST[1]],
+        [_HOST[1].replace("3", "4")],
+    ),
+    (
+        _dhcp(
+            ranges=[
+                {"start": "192.168.50.100", "end": "192.168.50.150"},
+                {"start": "192.168.50.160", "end": "192.168.50.170"},
+            ]
+        ),
+        [],
+        ["<range start='192.168.50.160' end='192.168.50.170'/>"],
+    ),
     (_first(tftp_root=""), ["<tftp root='/srv'/>"], []),
     (_first(tftp_root="/srv/x"), ["<tftp root='/srv'/>"], ["<tftp root='/srv/x'/>"]),
-    ({"ips": [{"address": "192.168.50.1/24"}, {"address": "fd00:50::1/64", "dhcp": {"ranges": [
-        {"start": "fd00:50::10", "end": "fd00:50::20"}]}}]}, [],
-     ["<dhcp>", "<range start='fd00:50::10' end='fd00:50::20'/>", "</dhcp>"]),
+    (
+        {
+            "ips": [
+                {"address": "192.168.50.1/24"},
+                {"address": "fd00:50::1/64", "dhcp": {"ranges": [{"start": "fd00:50::10", "end": "fd00:50::20"}]}},
+            ]
+        },
+        [],
+        ["<dhcp>", "<range start='fd00:50::10' end='fd00:50::20'/>", "</dhcp>"],
+    ),
     ({"routes": []}, [_ROUTE], []),
-    ({"routes": [{"address": "10.9.0.0/16", "gateway": "192.168.50.9", "metric": 5}]}, [_ROUTE], [_ROUTE.replace("'4'", "'5'")]),
-    ({"routes": [{"address": "10.8.0.0/16", "gateway": "192.168.50.9"}]}, [_ROUTE],
-     ["<route address='10.8.0.0' prefix='16' gateway='192.168.50.9'/>"]),
+    (
+        {"routes": [{"address": "10.9.0.0/16", "gateway": "192.168.50.9", "metric": 5}]},
+        [_ROUTE],
+        [_ROUTE.replace("'4'", "'5'")],
+    ),
+    (
+        {"routes": [{"address": "10.8.0.0/16", "gateway": "192.168.50.9"}]},
+        [_ROUTE],
+        ["<route address='10.8.0.0' prefix='16' gateway='192.168.50.9'/>"],
+    ),
     ({"dns": {"enable": True}}, ["<dns forwardPlainNames='no'>"], ["<dns enable='yes' forwardPlainNames='no'>"]),
     ({"dns": {"forwarders": []}}, ["<forwarder addr='192.0.2.1'/>"], []),
     ({"dns": {"forwarders": [{"addr": "192.0.2.3"}, {"addr": "192.0.2.1"}]}}, [], ["<forwarder addr='192.0.2.3'/>"]),
@@ -140,7 +180,7 @@ CHANGES: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"dns": {"hosts": [{"ip": "192.168.50.5", "names": ["zeta", "alpha", "new"]}]}}, [], ["<hostname>new</hostname>"]),
     ({"dns": {"hosts": [{"ip": "192.168.50.5", "names": ["zeta"]}]}}, ["<hostname>alpha</hostname>"], []),
     ({"autostart": True}, [], []),
-]  # fmt: skip
+]
 
 
 def _name(case: Any) -> str | None:
@@ -183,9 +223,22 @@ def test_a_live_change_keeps_the_rest_in_both_documents(options: dict[str, Any])
     result = change(name="hand", **options)
     assert not any("restart" in step or "stop" in step for step in result["steps"])
     for before, after in ((live, running("hand")), (kept, definition("hand"))):
-        for path in ("metadata//text()", "//@localPtr", "//bootp/@file", "//txt/@value", "//srv/@target", "//@isolated",
-                     "portgroup//@profileid", "//@forwardPlainNames", "mac/@address", "uuid", "//*[local-name()='option']/@value",
-                     "@ipv6", "ip/@netmask", "route/@metric"):  # fmt: skip
+        for path in (
+            "metadata//text()",
+            "//@localPtr",
+            "//bootp/@file",
+            "//txt/@value",
+            "//srv/@target",
+            "//@isolated",
+            "portgroup//@profileid",
+            "//@forwardPlainNames",
+            "mac/@address",
+            "uuid",
+            "//*[local-name()='option']/@value",
+            "@ipv6",
+            "ip/@netmask",
+            "route/@metric",
+        ):
             assert xpath(before, path)
             assert xpath(after, path) == xpath(before, path)
 
@@ -201,37 +254,48 @@ def test_a_restart_keeps_the_rest(how: str) -> None:
 
 
 # Kinds of networks there is no mode for here, or little more than the mode.
-OTHERS = {
+OTHERS: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
     "Open vSwitch": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><forward mode='bridge'/>
         <bridge name='br-host'/><virtualport type='openvswitch'/>
         <vlan trunk='yes'><tag id='42' nativeMode='untagged'/><tag id='47'/></vlan>
         <portgroup name='a'><vlan><tag id='4'/></vlan></portgroup></network>""",
-        {"bridge": {"name": "br-more"}}, ["<bridge name='br-host'/>"], ["<bridge name='br-more'/>"],
+        {"bridge": {"name": "br-more"}},
+        ["<bridge name='br-host'/>"],
+        ["<bridge name='br-more'/>"],
     ),
     "802.1Qbg": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><forward mode='private'>
         <interface dev='uplink0'/></forward><virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>
         <portgroup name='b' default='yes'/></network>""",
-        {"forward": {"mode": "vepa"}}, ["<forward dev='uplink0' mode='private'>"], ["<forward dev='uplink0' mode='vepa'>"],
+        {"forward": {"mode": "vepa"}},
+        ["<forward dev='uplink0' mode='private'>"],
+        ["<forward dev='uplink0' mode='vepa'>"],
     ),
     "hostdev": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid>
         <forward mode='hostdev' managed='yes'><driver name='vfio'/><pf dev='uplink0'/></forward></network>""",
-        {"autostart": True}, [], [],
+        {"autostart": True},
+        [],
+        [],
     ),
     "an uplink named twice": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><forward mode='nat' dev='uplink0'>
         <nat><port start='1024' end='65535'/></nat><interface dev='uplink0'/></forward><bridge name='vb0'/>
         <ip address='192.168.50.1' netmask='255.255.255.0'/></network>""",
-        {"forward": {"dev": ""}}, ["<forward dev='uplink0' mode='nat'>", "<interface dev='uplink0'/>"], ["<forward mode='nat'>"],
+        {"forward": {"dev": ""}},
+        ["<forward dev='uplink0' mode='nat'>", "<interface dev='uplink0'/>"],
+        ["<forward mode='nat'>"],
     ),
     "an address of an old class": (
-        """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><bridge name='vb0' stp='on' delay='0'/>
-        <mac address='52:54:00:aa:bb:01'/><ip address='10.50.0.1'/><ip address='fd00:50::1' family='ipv6'/></network>""",
-        {"ips": [{"address": "10.50.0.1/8"}, {"address": "fd00:50::1/64"}], "mtu": 1400}, [], ["<mtu size='1400'/>"],
+        """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid>
+        <bridge name='vb0' stp='on' delay='0'/><mac address='52:54:00:aa:bb:01'/>
+        <ip address='10.50.0.1'/><ip address='fd00:50::1' family='ipv6'/></network>""",
+        {"ips": [{"address": "10.50.0.1/8"}, {"address": "fd00:50::1/64"}], "mtu": 1400},
+        [],
+        ["<mtu size='1400'/>"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", OTHERS)
@@ -255,7 +319,8 @@ def test_entries_twice_are_left_alone_and_can_be_made_one() -> None:
     """libvirt lets such a definition pass; a declared list is exact all the same."""
     by_hand(
         "<network><name>hand</name><bridge name='vb0'/>"
-        "<dns><host ip='192.168.50.5'><hostname>a</hostname></host><host ip='192.168.50.5'><hostname>b</hostname></host></dns>"
+        "<dns><host ip='192.168.50.5'><hostname>a</hostname></host>"
+        "<host ip='192.168.50.5'><hostname>b</hostname></host></dns>"
         "<ip address='192.168.50.1' netmask='255.255.255.0'><dhcp>"
         "<host mac='52:54:00:00:00:01' ip='192.168.50.10'/><host mac='52:54:00:00:00:01' ip='192.168.50.11'/>"
         "</dhcp></ip></network>"
@@ -276,8 +341,13 @@ def test_entries_twice_are_left_alone_and_can_be_made_one() -> None:
 
 def test_order_of_addresses_in_the_two_documents_does_not_matter() -> None:
     """An administrator edited the definition while the network runs; a live change then goes to the right address."""
-    four = "<ip address='192.168.50.1' prefix='24'><dhcp><range start='192.168.50.100' end='192.168.50.110'/></dhcp></ip>"
-    six = "<ip family='ipv6' address='fd00:50::1' prefix='64'><dhcp><range start='fd00:50::10' end='fd00:50::20'/></dhcp></ip>"
+    four = (
+        "<ip address='192.168.50.1' prefix='24'><dhcp><range start='192.168.50.100' end='192.168.50.110'/></dhcp></ip>"
+    )
+    six = (
+        "<ip family='ipv6' address='fd00:50::1' prefix='64'><dhcp><range start='fd00:50::10' end='fd00:50::20'/>"
+        "</dhcp></ip>"
+    )
     head = f"<network><name>hand</name><uuid>{UUID}</uuid><bridge name='vb0'/><mac address='{MAC}'/>"
     by_hand(f"{head}{four}{six}</network>", start=True)
     by_hand(f"{head}{six}{four}</network>")

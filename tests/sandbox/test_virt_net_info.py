@@ -12,7 +12,20 @@ from typing import Any
 
 import pytest
 from harness import Guest, host_state, module, virsh, wipe
-from test_virt_net_kit import by_hand, change, documents, forget_networks, ip, lease, nat, run, span, succeed, unchanged, xpath
+from test_virt_net_kit import (
+    by_hand,
+    change,
+    documents,
+    forget_networks,
+    ip,
+    lease,
+    nat,
+    run,
+    span,
+    succeed,
+    unchanged,
+    xpath,
+)
 from test_virt_net_kit import definition as definition_of
 
 # What is told beside the options of virt_net.
@@ -79,7 +92,9 @@ class TestNetworks:
             {"name": "lab", "forward": {"mode": "vepa", "interfaces": ["uplink0"]}},
             {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}},
             nat(ips=[{"address": "fd00:50::1/64", "dhcp": {"hosts": [{"name": "six", "ip": "fd00:50::9"}]}}]),
-            nat(forward={"mode": "nat", "dev": "uplink0", "nat": {"ipv6": True, "ports": {"start": 2000, "end": 3000}}}),
+            nat(
+                forward={"mode": "nat", "dev": "uplink0", "nat": {"ipv6": True, "ports": {"start": 2000, "end": 3000}}}
+            ),
             nat(forward={"mode": "open"}, state="inactive", autostart=True),
             nat(ips=[{"address": "192.168.50.1/24"}, {"address": "192.168.51.1/24"}]),
             nat(dns={"enable": False}),
@@ -129,7 +144,12 @@ class TestLeases:
         succeed(run(**nat("quiet", bridge="virbr-quiet", subnet="192.168.60")))
         ip("link", "add", "br-host", "type", "bridge")
         succeed(run(name="bridged", forward={"mode": "bridge"}, bridge={"name": "br-host"}))
-        nics = [("lab", "52:54:00:00:50:21"), ("lab", "52:54:00:00:50:33"), "quiet", "bridged"]
+        nics: list[str | tuple[str, str]] = [
+            ("lab", "52:54:00:00:50:21"),
+            ("lab", "52:54:00:00:50:33"),
+            "quiet",
+            "bridged",
+        ]
         with Guest("tenant", nics) as guest:
             guest.wait_for_address("eth0")
             guest.wait_for_address("eth1")

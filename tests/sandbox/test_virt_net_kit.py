@@ -59,7 +59,7 @@ def lease(number: int, subnet: str = SUBNET, **options: Any) -> dict[str, Any]:
 def run(name: str = "virt_net", /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
     """The result of a module run in this process: a hundred times quicker than one of its own.
 
-    Warnings are not part of the result, because Ansible collects them per process. An exception of the module is raised.
+    Warnings are not part of the result, because Ansible collects them per process. What the module raises is raised.
     """
     if str(COLLECTIONS) not in sys.path:
         sys.path.insert(0, str(COLLECTIONS))
@@ -159,7 +159,7 @@ def xpath(document: str, path: str) -> list[str]:
     """What an XPath expression finds in a document: the text of elements, the values of attributes."""
     found = etree.fromstring(document.encode()).xpath(path)
     assert isinstance(found, list)
-    return [each if isinstance(each, str) else (each.text or "") for each in found]  # type: ignore[union-attr,misc]
+    return [each if isinstance(each, str) else (each.text or "") for each in found]
 
 
 @cache

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """virt_net on a network with a guest: what libvirt can change on a running network costs the guest little or nothing.
 
-Nothing is lost on the network itself. To the outside nothing is lost by changes of DNS entries; for each change of a lease
-or a range libvirt takes the network's firewall rules away and puts them back, and forwarded packets are refused meanwhile.
+Nothing is lost on the network itself. To the outside nothing is lost by changes of DNS entries; for each change of a
+lease or a range libvirt takes the network's firewall rules away and puts them back, and forwarded packets are refused
+meanwhile.
 """
 
 from __future__ import annotations
@@ -16,13 +17,27 @@ from typing import Any
 
 import pytest
 from harness import Guest, OutsideServer, wipe
-from test_virt_net_kit import change, definition, in_process_of_its_own, lease, nat, run, running, span, succeed, unchanged, xpath
+from test_virt_net_kit import (
+    change,
+    definition,
+    in_process_of_its_own,
+    lease,
+    nat,
+    run,
+    running,
+    span,
+    succeed,
+    unchanged,
+    xpath,
+)
 
 MAC = "52:54:00:00:50:21"
 OWN = {"mac": MAC, "name": "live", "ip": "192.168.50.33"}
 
 
-def declared(*, ranges: list[dict[str, Any]], hosts: list[dict[str, Any]], names: dict[str, list[str]]) -> dict[str, Any]:
+def declared(
+    *, ranges: list[dict[str, Any]], hosts: list[dict[str, Any]], names: dict[str, list[str]]
+) -> dict[str, Any]:
     return nat(
         # Without it the kernel lets a new port wait for seconds.
         bridge=None,
@@ -111,7 +126,7 @@ def test_changes_of_names_lose_no_packet_to_the_outside(guest: Guest) -> None:
     ],
     ids=lambda value: str(value)[:50].replace(" ", "") if isinstance(value, dict) else None,
 )
-def test_no_more_calls_than_needed(guest: Guest, options: dict[str, Any], calls: int) -> None:
+def test_no_more_calls_than_needed(options: dict[str, Any], calls: int) -> None:
     """Each call for a lease or a range interrupts the way to the outside."""
     succeed(run(**declared(**BASE)))
     result = succeed(run(check=True, **declared(**{**BASE, **options})))
@@ -178,21 +193,27 @@ def test_new_names_are_what_the_guest_finds(guest: Guest) -> None:
     assert "192.168.50.9" not in guest.run("nslookup zeta.lab.example 192.168.50.1").output
 
 
-def test_dhcp_moves_to_another_address_of_the_network(guest: Guest) -> None:
+def test_dhcp_moves_to_another_address_of_the_network() -> None:
     """Both addresses are there; only where DHCP is served changes, and libvirt takes one place for it."""
     two = nat(name="two", bridge="virbr-two", subnet="192.168.60")
-    two["ips"] = [{"address": "192.168.60.1/24", "dhcp": {"ranges": [span(9, 19, "192.168.60")]}}, {"address": "192.168.61.1/24"}]
+    two["ips"] = [
+        {"address": "192.168.60.1/24", "dhcp": {"ranges": [span(9, 19, "192.168.60")]}},
+        {"address": "192.168.61.1/24"},
+    ]
     succeed(run(**two))
     two["ips"] = [
         {"address": "192.168.60.1/24", "dhcp": {"ranges": [], "hosts": []}},
-        {"address": "192.168.61.1/24", "dhcp": {"ranges": [span(9, 19, "192.168.61")], "hosts": [lease(5, "192.168.61")]}},
+        {
+            "address": "192.168.61.1/24",
+            "dhcp": {"ranges": [span(9, 19, "192.168.61")], "hosts": [lease(5, "192.168.61")]},
+        },
     ]
     no_restart(change(**two))
     assert xpath(running("two"), "ip[dhcp]/@address") == ["192.168.61.1"]
     change(name="two", state="absent")
 
 
-def test_ipv6_leases_change_live(guest: Guest) -> None:
+def test_ipv6_leases_change_live() -> None:
     def six(*hosts: dict[str, Any]) -> dict[str, Any]:
         dhcp = {"ranges": [{"start": "fd00:60::100", "end": "fd00:60::1ff"}], "hosts": list(hosts)}
         return nat("six", bridge="virbr-six") | {"ips": [{"address": "fd00:60::1/64", "dhcp": dhcp}]}
@@ -206,7 +227,7 @@ def test_ipv6_leases_change_live(guest: Guest) -> None:
     change(name="six", state="absent")
 
 
-def test_three_hundred_fixed_leases(guest: Guest) -> None:
+def test_three_hundred_fixed_leases() -> None:
     """Made in one definition, and one of them changed by one call."""
     hosts = [
         {"mac": f"52:54:00:01:{n // 256:02x}:{n % 256:02x}", "name": f"g{n}", "ip": f"10.60.{n // 250}.{n % 250 + 2}"}

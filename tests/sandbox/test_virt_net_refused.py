@@ -62,7 +62,8 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["bridge.name: 'a234567890123456' has 16 bytes, and the kernel takes at most 15. Choose a shorter name"],
     ),
     "a bridge of 16 bytes in 9 letters": (
-        {"bridge": {"name": "brücken-üä"}}, ["bridge.name", "name"],
+        {"bridge": {"name": "brücken-üä"}},
+        ["bridge.name", "name"],
     ),
     "a bridge with a slash": ({"bridge": {"name": "br/0"}}, ["bridge.name: 'br/0' is not a name for a network device"]),
     "a bridge with a blank": ({"bridge": {"name": "br 0"}}, ["bridge.name: 'br 0' is not a name for a network device"]),
@@ -72,9 +73,13 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a bridge named ..": ({"bridge": {"name": ".."}}, ["bridge.name: '..' is not a name"]),
     "a bridge named as the kernel's settings for all devices": ({"bridge": {"name": "all"}}, ["bridge.name", "'all'"]),
     "a bridge named as the kernel's settings for new devices": (
-        {"bridge": {"name": "default"}}, ["bridge.name", "'default'"],
+        {"bridge": {"name": "default"}},
+        ["bridge.name", "'default'"],
     ),
-    "a bridge that is another device": ({"bridge": {"name": "uplink0"}}, ["bridge.name", "'uplink0'", "choose another name"]),
+    "a bridge that is another device": (
+        {"bridge": {"name": "uplink0"}},
+        ["bridge.name", "'uplink0'", "choose another name"],
+    ),
     "no such uplink": (
         {"forward": {"mode": "nat", "dev": "nope0"}},
         ["forward.dev: this host has no device 'nope0'. Make it first, or name another"],
@@ -82,7 +87,10 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     # Addresses of the network.
     "no prefix": (_ip("192.168.50.1"), ["ips[0].address: '192.168.50.1' has no prefix", "192.168.50.1/24"]),
     "no address": (_ip(""), ["ips[0].address"]),
-    "no such netmask": (_ip("192.168.50.1/255.0.255.0"), ["ips[0].address: '192.168.50.1/255.0.255.0' is not an address"]),
+    "no such netmask": (
+        _ip("192.168.50.1/255.0.255.0"),
+        ["ips[0].address: '192.168.50.1/255.0.255.0' is not an address"],
+    ),
     "a prefix too long": (_ip("192.168.50.1/33"), ["ips[0].address: '192.168.50.1/33' is not an address"]),
     "an address with a zone": (_ip("fe80::1%eth0/64"), ["ips", "fe80::1%eth0"]),
     "the network's own address": (_ip("192.168.50.0/24"), ["ips", "192.168.50.0"]),
@@ -95,8 +103,12 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "the host's subnet": (
         _ip("198.51.100.129/25"),
-        ["ips[198.51.100.129/25].address: the subnet 198.51.100.128/25 overlaps 198.51.100.0/24 of the host's device "
-         "uplink0. Choose another subnet"],
+        [
+            (
+                "ips[198.51.100.129/25].address: the subnet 198.51.100.128/25 overlaps 198.51.100.0/24 of the host's "
+                "device uplink0. Choose another subnet"
+            )
+        ],
     ),
     "a subnet around the host's": (_ip("198.51.0.1/16"), ["198.51.0.0/16 overlaps 198.51.100.0/24", "uplink0"]),
     "the host's IPv6 subnet": (_ip("2001:db8:100::99/112"), ["overlaps 2001:db8:100::/64", "uplink0"]),
@@ -105,72 +117,124 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     # DHCP.
     "a range outside": (
         _dhcp(**_range("192.168.51.10", "192.168.51.20")),
-        ["ips[192.168.50.1/24].dhcp.ranges[192.168.51.10 to 192.168.51.20]: 192.168.51.10 and 192.168.51.20 outside of "
-         "192.168.50.0/24. Use addresses inside it"],
+        [
+            (
+                "ips[192.168.50.1/24].dhcp.ranges[192.168.51.10 to 192.168.51.20]: 192.168.51.10 and "
+                "192.168.51.20 outside of 192.168.50.0/24. Use addresses inside it"
+            )
+        ],
     ),
     "a range half outside": (
-        _dhcp(**_range("192.168.50.250", "192.168.51.20")), ["192.168.51.20 outside of 192.168.50.0/24"],
+        _dhcp(**_range("192.168.50.250", "192.168.51.20")),
+        ["192.168.51.20 outside of 192.168.50.0/24"],
     ),
-    "a range of the other family": (_dhcp(**_range("fd00::1", "fd00::2")), ["dhcp.ranges", "outside of 192.168.50.0/24"]),
+    "a range of the other family": (
+        _dhcp(**_range("fd00::1", "fd00::2")),
+        ["dhcp.ranges", "outside of 192.168.50.0/24"],
+    ),
     "a range of two families": (_dhcp(**_range("192.168.50.10", "fd00::2")), ["dhcp.ranges", "not of one IP version"]),
     "a range backwards": (
         _dhcp(**_range("192.168.50.20", "192.168.50.10")),
         ["dhcp.ranges[192.168.50.20 to 192.168.50.10]: 192.168.50.20 is above 192.168.50.10. Swap start and end"],
     ),
-    "a range with the host in it": (_dhcp(**_range("192.168.50.1", "192.168.50.9")), ["dhcp.ranges", "192.168.50.1 is inside"]),
-    "a range with the network's address": (_dhcp(**_range("192.168.50.0", "192.168.50.0")), ["dhcp.ranges", "192.168.50.0"]),
+    "a range with the host in it": (
+        _dhcp(**_range("192.168.50.1", "192.168.50.9")),
+        ["dhcp.ranges", "192.168.50.1 is inside"],
+    ),
+    "a range with the network's address": (
+        _dhcp(**_range("192.168.50.0", "192.168.50.0")),
+        ["dhcp.ranges", "192.168.50.0"],
+    ),
     "a range with the broadcast address": (
-        _dhcp(**_range("192.168.50.250", "192.168.50.255")), ["dhcp.ranges", "192.168.50.255"],
+        _dhcp(**_range("192.168.50.250", "192.168.50.255")),
+        ["dhcp.ranges", "192.168.50.255"],
     ),
     "ranges that overlap": (
-        _dhcp(ranges=[span(100, 120), span(120, 130)]), ["dhcp.ranges[192.168.50.120 to 192.168.50.130]: overlaps the range"],
+        _dhcp(ranges=[span(100, 120), span(120, 130)]),
+        ["dhcp.ranges[192.168.50.120 to 192.168.50.130]: overlaps the range"],
     ),
     "a range twice": (_dhcp(ranges=[span(100, 120), span(100, 120)]), ["dhcp.ranges[1]: the range", "Keep one"]),
     "a range larger than libvirt takes": (
-        _ip("10.50.0.1/8", dhcp=_range("10.50.0.2", "10.60.0.1")), ["dhcp.ranges", "10.50.0.2 to 10.60.0.1"],
+        _ip("10.50.0.1/8", dhcp=_range("10.50.0.2", "10.60.0.1")),
+        ["dhcp.ranges", "10.50.0.2 to 10.60.0.1"],
     ),
     "an IPv6 range larger than libvirt takes": (_six(**_range("fd00:50::1:0", "fd00:50::2:ffff")), ["dhcp.ranges"]),
-    "a range that is no range": (_dhcp(**_range("192.168.50.10", "ten")), ["ranges[0].end: 'ten' is not an IPv4 or IPv6"]),
+    "a range that is no range": (
+        _dhcp(**_range("192.168.50.10", "ten")),
+        ["ranges[0].end: 'ten' is not an IPv4 or IPv6"],
+    ),
     "an empty end": (_dhcp(**_range("192.168.50.10", "")), ["ranges[0].end"]),
     "DHCPv6 in a prefix dnsmasq refuses": (
-        _ip("fd00:50::1/63", dhcp=_range("fd00:50::10", "fd00:50::20")), ["ips[fd00:50::1/63]"],
+        _ip("fd00:50::1/63", dhcp=_range("fd00:50::10", "fd00:50::20")),
+        ["ips[fd00:50::1/63]"],
     ),
     "a lease shorter than libvirt takes": (
-        _dhcp(ranges=[span(100, 120, lease={"expiry": 119, "unit": "seconds"})]), ["ranges", "lease"],
+        _dhcp(ranges=[span(100, 120, lease={"expiry": 119, "unit": "seconds"})]),
+        ["ranges", "lease"],
     ),
     "a lease of one minute": (_dhcp(ranges=[span(100, 120, lease={"expiry": 1})]), ["ranges", "lease"]),
     "a fixed lease shorter than libvirt takes": (
-        _dhcp(hosts=[lease(9, lease={"expiry": 1, "unit": "minutes"})]), ["hosts", "lease"],
+        _dhcp(hosts=[lease(9, lease={"expiry": 1, "unit": "minutes"})]),
+        ["hosts", "lease"],
     ),
     "DHCP on two IPv4 addresses": (
-        {"ips": [{"address": f"192.168.{n}.1/24", "dhcp": {"ranges": [span(9, 10, f"192.168.{n}")]}} for n in (50, 51)]},
+        {
+            "ips": [
+                {"address": f"192.168.{n}.1/24", "dhcp": {"ranges": [span(9, 10, f"192.168.{n}")]}} for n in (50, 51)
+            ]
+        },
         ["ips[192.168.51.1/24].dhcp: libvirt serves DHCP on one IPv4 address of a network, and 192.168.50.1/24 has it"],
     ),
     # Fixed leases.
     "a fixed lease twice for a MAC": (
         _dhcp(hosts=[lease(9), lease(8, mac="52-54-00-00-50-09")]),
-        ["ips[0].dhcp.hosts[1]: the fixed lease of 52:54:00:00:50:09 stands already at network 'bad': "
-         "ips[0].dhcp.hosts[0]. Keep one"],
+        [
+            (
+                "ips[0].dhcp.hosts[1]: the fixed lease of 52:54:00:00:50:09 stands already at network 'bad': "
+                "ips[0].dhcp.hosts[0]. Keep one"
+            )
+        ],
     ),
     "a fixed lease twice for an address": (
         _dhcp(hosts=[lease(8), lease(9, ip="192.168.50.8")]),
-        ["ips[192.168.50.1/24].dhcp.hosts[52:54:00:00:50:09].ip: 192.168.50.8 has a fixed lease already, for "
-         "52:54:00:00:50:08. Keep one"],
+        [
+            (
+                "ips[192.168.50.1/24].dhcp.hosts[52:54:00:00:50:09].ip: 192.168.50.8 has a fixed lease already, for "
+                "52:54:00:00:50:08. Keep one"
+            )
+        ],
     ),
     "a fixed lease twice for a name": (
-        _dhcp(hosts=[lease(8), lease(9, name="guest8")]), ["hosts[52:54:00:00:50:09].name: guest8 has a fixed lease already"],
+        _dhcp(hosts=[lease(8), lease(9, name="guest8")]),
+        ["hosts[52:54:00:00:50:09].name: guest8 has a fixed lease already"],
     ),
     "a fixed lease outside": (
-        _dhcp(hosts=[lease(9, ip="192.168.51.9")]), ["hosts[52:54:00:00:50:09].ip: 192.168.51.9 is outside of 192.168.50.0/24"],
+        _dhcp(hosts=[lease(9, ip="192.168.51.9")]),
+        ["hosts[52:54:00:00:50:09].ip: 192.168.51.9 is outside of 192.168.50.0/24"],
     ),
-    "a fixed lease of the host's address": (_dhcp(hosts=[lease(9, ip="192.168.50.1")]), ["192.168.50.1 is the host's own"]),
-    "a fixed lease of the broadcast address": (_dhcp(hosts=[lease(9, ip="192.168.50.255")]), ["hosts", "192.168.50.255"]),
+    "a fixed lease of the host's address": (
+        _dhcp(hosts=[lease(9, ip="192.168.50.1")]),
+        ["192.168.50.1 is the host's own"],
+    ),
+    "a fixed lease of the broadcast address": (
+        _dhcp(hosts=[lease(9, ip="192.168.50.255")]),
+        ["hosts", "192.168.50.255"],
+    ),
     "a fixed lease for nobody": (_dhcp(hosts=[{"ip": "192.168.50.9"}]), ["hosts", "192.168.50.9", "mac"]),
-    "a fixed lease for no MAC": (_dhcp(hosts=[lease(9, mac="52:54:0:1:2:3")]), ["hosts[0].mac: '52:54:0:1:2:3' is not a MAC"]),
+    "a fixed lease for no MAC": (
+        _dhcp(hosts=[lease(9, mac="52:54:0:1:2:3")]),
+        ["hosts[0].mac: '52:54:0:1:2:3' is not a MAC"],
+    ),
     "a fixed lease for a number": (_dhcp(hosts=[lease(9, mac="31952:54")]), ["hosts[0].mac: '31952:54' is not a MAC"]),
-    "a fixed lease for a multicast MAC": (_dhcp(hosts=[lease(9, mac="01:00:5e:00:00:01")]), ["hosts[0].mac", "multicast"]),
+    "a fixed lease for a multicast MAC": (
+        _dhcp(hosts=[lease(9, mac="01:00:5e:00:00:01")]),
+        ["hosts[0].mac", "multicast"],
+    ),
     "a host name libvirt refuses": (_dhcp(hosts=[lease(9, name="_web")]), ["hosts", "name", "_web"]),
-    "a host name that smuggles a lease time": (_dhcp(hosts=[lease(9, name="web,infinite")]), ["hosts", "name", "web,infinite"]),
+    "a host name that smuggles a lease time": (
+        _dhcp(hosts=[lease(9, name="web,infinite")]),
+        ["hosts", "name", "web,infinite"],
+    ),
     "a host name with a blank": (_dhcp(hosts=[lease(9, name="we b")]), ["hosts", "name", "we b"]),
     "a DUID for IPv4": (_dhcp(hosts=[lease(9, id="00:03:00:01:52:54:00:00:50:09")]), ["hosts", "id"]),
     "a MAC for IPv6": (_six(hosts=[{"mac": "52:54:00:00:50:09", "ip": "fd00:50::9"}]), ["hosts", "mac", "DUID"]),
@@ -178,34 +242,56 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     # DNS.
     "a forwarder to nowhere": ({"dns": {"forwarders": [{}]}}, ["dns.forwarders[0]", "addr"]),
     "a forwarder twice": (
-        {"dns": {"forwarders": [{"addr": "192.0.2.1"}, {"addr": "192.0.2.1"}]}}, ["dns.forwarders[1]: the forwarder", "Keep one"],
+        {"dns": {"forwarders": [{"addr": "192.0.2.1"}, {"addr": "192.0.2.1"}]}},
+        ["dns.forwarders[1]: the forwarder", "Keep one"],
     ),
-    "a forwarder for no domain": ({"dns": {"forwarders": [{"domain": "a/b", "addr": "192.0.2.1"}]}}, ["forwarders[0].domain"]),
+    "a forwarder for no domain": (
+        {"dns": {"forwarders": [{"domain": "a/b", "addr": "192.0.2.1"}]}},
+        ["forwarders[0].domain"],
+    ),
     "a DNS entry without names": ({"dns": {"hosts": [{"ip": "192.168.50.1", "names": []}]}}, ["dns.hosts[0].names"]),
-    "a DNS entry with an empty name": ({"dns": {"hosts": [{"ip": "192.168.50.1", "names": [""]}]}}, ["dns.hosts[0].names"]),
-    "a DNS name with a blank": ({"dns": {"hosts": [{"ip": "192.168.50.1", "names": ["a b"]}]}}, ["dns.hosts[0].names[0]"]),
-    "a DNS name that is none": ({"dns": {"hosts": [{"ip": "192.168.50.1", "names": ["a<b>"]}]}}, ["dns.hosts[0].names[0]"]),
+    "a DNS entry with an empty name": (
+        {"dns": {"hosts": [{"ip": "192.168.50.1", "names": [""]}]}},
+        ["dns.hosts[0].names"],
+    ),
+    "a DNS name with a blank": (
+        {"dns": {"hosts": [{"ip": "192.168.50.1", "names": ["a b"]}]}},
+        ["dns.hosts[0].names[0]"],
+    ),
+    "a DNS name that is none": (
+        {"dns": {"hosts": [{"ip": "192.168.50.1", "names": ["a<b>"]}]}},
+        ["dns.hosts[0].names[0]"],
+    ),
     "a DNS entry twice": (
         {"dns": {"hosts": [{"ip": "fd00::1", "names": ["a"]}, {"ip": "FD00:0::1", "names": ["b"]}]}},
         ["dns.hosts[1]: the DNS entry of fd00::1 stands already at network 'bad': dns.hosts[0]. Keep one"],
     ),
     "names where no DNS is served": (
-        {"dns": {"enable": False, "hosts": [{"ip": "192.168.50.1", "names": ["a"]}]}}, ["dns.enable"],
+        {"dns": {"enable": False, "hosts": [{"ip": "192.168.50.1", "names": ["a"]}]}},
+        ["dns.enable"],
     ),
-    "forwarders where no DNS is served": ({"dns": {"enable": False, "forwarders": [{"addr": "192.0.2.1"}]}}, ["dns.enable"]),
+    "forwarders where no DNS is served": (
+        {"dns": {"enable": False, "forwarders": [{"addr": "192.0.2.1"}]}},
+        ["dns.enable"],
+    ),
     "a local domain without a name": ({"domain": {"local_only": True}}, ["domain"]),
     "a domain with a comma": ({"domain": {"name": "a,b"}}, ["domain.name", "a,b"]),
     # Routes.
-    "a route without a prefix": ({"routes": [{"address": "10.1.0.0", "gateway": "192.168.50.9"}]}, ["routes[0].address", "/16"]),
+    "a route without a prefix": (
+        {"routes": [{"address": "10.1.0.0", "gateway": "192.168.50.9"}]},
+        ["routes[0].address", "/16"],
+    ),
     "a route to an address in a network": (
-        {"routes": [{"address": "10.1.2.3/16", "gateway": "192.168.50.9"}]}, ["routes[0].address", "Write 10.1.0.0/16"],
+        {"routes": [{"address": "10.1.2.3/16", "gateway": "192.168.50.9"}]},
+        ["routes[0].address", "Write 10.1.0.0/16"],
     ),
     "a route to nobody": (
         {"routes": [{"address": "10.1.0.0/16", "gateway": "10.0.0.1"}]},
         ["routes[10.1.0.0/16].gateway: 10.0.0.1 is in no subnet of this network"],
     ),
     "a route over the other family": (
-        {"routes": [{"address": "fd09::/64", "gateway": "192.168.50.9"}]}, ["routes[fd09::/64].gateway"],
+        {"routes": [{"address": "fd09::/64", "gateway": "192.168.50.9"}]},
+        ["routes[fd09::/64].gateway"],
     ),
     # The rest.
     "NAT to IPv6 addresses": (
@@ -217,17 +303,20 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["forward.nat.addresses: 198.51.100.9 is above 198.51.100.8. Swap start and end"],
     ),
     "NAT to half a range": (
-        {"forward": {"mode": "nat", "nat": {"addresses": {"start": "198.51.100.9", "end": ""}}}}, ["forward.nat.addresses"],
+        {"forward": {"mode": "nat", "nat": {"addresses": {"start": "198.51.100.9", "end": ""}}}},
+        ["forward.nat.addresses"],
     ),
     "NAT to ports backwards": (
         {"forward": {"mode": "nat", "nat": {"ports": {"start": 3000, "end": 2000}}}},
         ["forward.nat.ports: 3000 is above 2000. Swap start and end"],
     ),
     "NAT in another mode": (
-        {"forward": {"mode": "route", "nat": {"ipv6": True}}}, ["forward.nat: only the mode nat translates addresses"],
+        {"forward": {"mode": "route", "nat": {"ipv6": True}}},
+        ["forward.nat: only the mode nat translates addresses"],
     ),
     "macvtap devices of a NAT network": (
-        {"forward": {"mode": "nat", "interfaces": ["uplink0"]}}, ["forward.interfaces: the mode nat does not put guests on"],
+        {"forward": {"mode": "nat", "interfaces": ["uplink0"]}},
+        ["forward.interfaces: the mode nat does not put guests on"],
     ),
     "an MTU too small": ({"mtu": 67}, ["mtu: 67 is not between 68 and 65535"]),
     "an MTU too large": ({"mtu": 65536}, ["mtu: 65536 is not between 68 and 65535"]),
@@ -243,34 +332,44 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a name with a line end": ({"name": "a\nb"}, ["name"]),
     "no name": ({"name": ""}, ["name"]),
     "a name that is too long for a file": ({"name": "x" * 251}, ["name"]),
-}  # fmt: skip
+}
 
 # Options of networks that are not NAT networks.
 WRONG_MODES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a bridge that is not there": (
-        {"forward": {"mode": "bridge"}, "bridge": {"name": "nope0"}}, ["bridge.name: this host has no device 'nope0'"],
+        {"forward": {"mode": "bridge"}, "bridge": {"name": "nope0"}},
+        ["bridge.name: this host has no device 'nope0'"],
     ),
     "a bridge that is none": (
-        {"forward": {"mode": "bridge"}, "bridge": {"name": "uplink0"}}, ["bridge.name: 'uplink0' is not a bridge"],
+        {"forward": {"mode": "bridge"}, "bridge": {"name": "uplink0"}},
+        ["bridge.name: 'uplink0' is not a bridge"],
     ),
     "neither bridge nor devices": (
-        {"forward": {"mode": "bridge"}}, ["forward.mode: bridge needs bridge.name (an existing bridge) or forward.interfaces"],
+        {"forward": {"mode": "bridge"}},
+        ["forward.mode: bridge needs bridge.name (an existing bridge) or forward.interfaces"],
     ),
     "no devices": ({"forward": {"mode": "vepa"}}, ["forward.mode: vepa needs forward.interfaces"]),
     "devices that are not there": (
-        {"forward": {"mode": "private", "interfaces": ["nope0"]}}, ["forward.interfaces[nope0]: this host has no device"],
+        {"forward": {"mode": "private", "interfaces": ["nope0"]}},
+        ["forward.interfaces[nope0]: this host has no device"],
     ),
     "a MAC for what libvirt makes no bridge for": (
-        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "mac": "52:54:00:00:00:01"}, ["mac", "vepa"],
+        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "mac": "52:54:00:00:00:01"},
+        ["mac", "vepa"],
     ),
     "a zone for what libvirt makes no bridge for": (
-        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "bridge": {"zone": "libvirt"}}, ["bridge.zone", "vepa"],
+        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "bridge": {"zone": "libvirt"}},
+        ["bridge.zone", "vepa"],
     ),
     "addresses for what libvirt makes no bridge for": (
-        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "ips": [{"address": "192.168.50.1/24"}]}, ["ips", "vepa"],
+        {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}, "ips": [{"address": "192.168.50.1/24"}]},
+        ["ips", "vepa"],
     ),
-    "an isolated network with an uplink": ({"forward": {"mode": "isolated", "dev": "uplink0"}}, ["forward.dev", "isolated"]),
-}  # fmt: skip
+    "an isolated network with an uplink": (
+        {"forward": {"mode": "isolated", "dev": "uplink0"}},
+        ["forward.dev", "isolated"],
+    ),
+}
 
 
 class TestWrong:
@@ -319,8 +418,13 @@ class TestWrong:
         networks[-1]["ips"] = [{"address": "192.168.50.2/25"}]
         networks[-2]["bridge"]["name"] = "virbr50"
         message = refuse(networks=networks)
-        assert "network 'net68': bridge.name: 'virbr50' is the bridge of network 'net50'. Choose another name" in message
-        assert "network 'net69': ips[192.168.50.2/25].address: the subnet 192.168.50.0/25 overlaps 192.168.50.0/24" in message
+        assert (
+            "network 'net68': bridge.name: 'virbr50' is the bridge of network 'net50'. Choose another name" in message
+        )
+        assert (
+            "network 'net69': ips[192.168.50.2/25].address: the subnet 192.168.50.0/25 overlaps 192.168.50.0/24"
+            in message
+        )
 
 
 class TestTakenByOthers:
@@ -436,8 +540,10 @@ class TestExistingNetwork:
     @pytest.mark.parametrize("state", ["present", "inactive"])
     def test_a_bridge_that_is_not_there_now(self, state: str) -> None:
         """A network that is not to run now can be defined ahead of its devices by others, and changed."""
-        by_hand("<network><name>lab</name><forward mode='bridge'/><bridge name='ovs0'/>"
-                "<virtualport type='openvswitch'/></network>")  # fmt: skip
+        by_hand(
+            "<network><name>lab</name><forward mode='bridge'/><bridge name='ovs0'/>"
+            "<virtualport type='openvswitch'/></network>"
+        )
         change(name="lab", state=state, autostart=True)
 
     def test_an_uplink_that_is_not_there_now(self) -> None:

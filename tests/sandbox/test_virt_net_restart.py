@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the virtnet.hypervisor contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""virt_net where a change takes a restart of the network: deferred, refused, or done with the guests plugged in again."""
+"""virt_net where a change takes a restart of the network: deferred, refused, or done with guests plugged in again."""
 
 from __future__ import annotations
 
@@ -103,14 +103,22 @@ class TestRestartNeeded:
     @pytest.mark.parametrize(
         "options",
         [
-            {"mtu": 1400}, {"mac": "52:54:00:aa:bb:0c"}, {"domain": {"name": "x.example"}}, {"bridge": {"name": "virbr-new"}},
-            {"bridge": {"name": "virbr-lab", "stp": False}}, {"forward": {"mode": "route"}}, {"forward": {"mode": "nat", "dev": "uplink0"}},
-            {"routes": [{"address": "10.1.0.0/16", "gateway": "192.168.50.9"}]}, {"ips": [{"address": "192.168.50.2/25"}]},
-            {"ips": [{"address": "192.168.50.1/24"}, {"address": "fd00:50::1/64"}]}, {"dns": {"enable": False}},
-            {"dns": {"forwarders": [{"addr": "192.0.2.1"}]}}, {"forward": {"mode": "nat", "nat": {"ipv6": True}}},
+            {"mtu": 1400},
+            {"mac": "52:54:00:aa:bb:0c"},
+            {"domain": {"name": "x.example"}},
+            {"bridge": {"name": "virbr-new"}},
+            {"bridge": {"name": "virbr-lab", "stp": False}},
+            {"forward": {"mode": "route"}},
+            {"forward": {"mode": "nat", "dev": "uplink0"}},
+            {"routes": [{"address": "10.1.0.0/16", "gateway": "192.168.50.9"}]},
+            {"ips": [{"address": "192.168.50.2/25"}]},
+            {"ips": [{"address": "192.168.50.1/24"}, {"address": "fd00:50::1/64"}]},
+            {"dns": {"enable": False}},
+            {"dns": {"forwarders": [{"addr": "192.0.2.1"}]}},
+            {"forward": {"mode": "nat", "nat": {"ipv6": True}}},
         ],
         ids=lambda options: str(options)[:60].replace(" ", ""),
-    )  # fmt: skip
+    )
     def test_restart_brings_it_now(self, options: dict[str, Any]) -> None:
         succeed(run(**nat()))
         result = change(**{**nat(if_restart_needed="restart"), **options})
@@ -145,8 +153,8 @@ def _facts(document: str) -> list[str]:
 
 
 class TestGuests:
-    """One guest with three NICs on the network: a plain one, an isolated one with an MTU of its own, and one that names the
-    bridge instead of the network."""
+    """One guest with three NICs on the network: a plain one, an isolated one with an MTU of its own, and one that names
+    the bridge instead of the network."""
 
     PLAIN = "<interface type='network'><source network='lab'/><model type='virtio'/></interface>"
     ISOLATED = (
@@ -271,7 +279,7 @@ class TestGuests:
 
 
 class TestModesWithTraffic:
-    """Each mode with what it does to a connection of a guest, one after another, on one network with one running guest."""
+    """Each mode with what it does to a connection of a guest, on one network with one running guest."""
 
     @pytest.fixture(autouse=True)
     def _empty_host(self) -> Iterator[None]:

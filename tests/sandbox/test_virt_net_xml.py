@@ -35,7 +35,9 @@ def _empty_host() -> Iterator[None]:
     forget_networks()
 
 
-def document(inner: str = "", ip: str = "<ip address='192.168.50.1' netmask='255.255.255.0'>{}</ip>", dhcp: str = "") -> str:
+def document(
+    inner: str = "", ip: str = "<ip address='192.168.50.1' netmask='255.255.255.0'>{}</ip>", dhcp: str = ""
+) -> str:
     return f"<network><name>lab</name>{inner}{ip.format(dhcp and f'<dhcp>{dhcp}</dhcp>')}</network>"
 
 
@@ -125,7 +127,9 @@ class TestDocument:
     def test_text_in_other_alphabets(self) -> None:
         """The document comes as text: what it says of its encoding was true of some file once."""
         for encoding in ("UTF-8", "ISO-8859-1"):
-            text = f"<?xml version='1.0' encoding='{encoding}'?>" + document("<metadata><a:x xmlns:a='urn:a'>Büro</a:x></metadata>")
+            text = f"<?xml version='1.0' encoding='{encoding}'?>" + document(
+                "<metadata><a:x xmlns:a='urn:a'>Büro</a:x></metadata>"
+            )
             change(name="lab", xml=text, state="present")
             assert xpath(definition(), "metadata/*") == ["Büro"]
             forget_networks()
@@ -149,7 +153,9 @@ class TestDocumentType:
         message = refuse(name="lab", xml=f"<!DOCTYPE network>{document()}", with_=in_process_of_its_own)
         assert "network 'lab': xml: the document has a DOCTYPE, which libvirt's format does not. Remove it" in message
 
-    @pytest.mark.parametrize("place", ["<title>&e;</title>", "<domain name='&e;'/>", "<metadata><a>&e;</a></metadata>", "&e;"])
+    @pytest.mark.parametrize(
+        "place", ["<title>&e;</title>", "<domain name='&e;'/>", "<metadata><a>&e;</a></metadata>", "&e;"]
+    )
     @pytest.mark.parametrize("check", [False, True])
     def test_an_entity_that_reads_a_file(self, secret: Path, place: str, check: bool) -> None:
         before = host_state()
@@ -162,7 +168,9 @@ class TestDocumentType:
 
     def test_an_entity_that_reads_a_file_by_a_detour(self, secret: Path, tmp_path: Path) -> None:
         (tmp_path / "types").write_text(f"<!ENTITY e SYSTEM 'file://{secret}'>", encoding="ascii")
-        text = f"<!DOCTYPE network [<!ENTITY % t SYSTEM 'file://{tmp_path}/types'> %t;]>" + document("<title>&e;</title>")
+        text = f"<!DOCTYPE network [<!ENTITY % t SYSTEM 'file://{tmp_path}/types'> %t;]>" + document(
+            "<title>&e;</title>"
+        )
         assert SECRET not in refuse(name="lab", xml=text)
 
     def test_a_broken_document_that_reads_a_file(self, secret: Path) -> None:
@@ -175,7 +183,8 @@ class TestDocumentType:
         refuse(name="lab", xml=text)
 
     def test_xinclude_is_text(self, secret: Path) -> None:
-        inner = f"<metadata><i:include xmlns:i='http://www.w3.org/2001/XInclude' href='file://{secret}' parse='text'/></metadata>"
+        include = f"<i:include xmlns:i='http://www.w3.org/2001/XInclude' href='file://{secret}' parse='text'/>"
+        inner = f"<metadata>{include}</metadata>"
         succeed(run(name="lab", xml=document(inner), state="present"))
         assert SECRET not in definition()
 
@@ -199,27 +208,37 @@ WRONG: dict[str, tuple[str, str]] = {
     "a MAC that is none": (document("<mac address='zz'/>"), "mac"),
     "a multicast MAC": (document("<mac address='01:00:00:00:00:01'/>"), "mac"),
     "a mode that is none": (document("<forward mode='foo'/>"), "forward"),
-    "NAT ports that are none": (document("<forward mode='nat'><nat><port start='a' end='b'/></nat></forward>"), "ports"),
+    "NAT ports that are none": (
+        document("<forward mode='nat'><nat><port start='a' end='b'/></nat></forward>"),
+        "ports",
+    ),
     "half a range": (document(dhcp="<range start='192.168.50.10'/>"), "ranges"),
     "a range outside": (document(dhcp="<range start='10.0.0.1' end='10.0.0.2'/>"), "ranges"),
     "a lease time that is none": (
-        document(dhcp="<range start='192.168.50.10' end='192.168.50.11'><lease expiry='x'/></range>"), "lease",
+        document(dhcp="<range start='192.168.50.10' end='192.168.50.11'><lease expiry='x'/></range>"),
+        "lease",
     ),
     "a unit of time that is none": (
-        document(dhcp="<range start='192.168.50.10' end='192.168.50.11'><lease expiry='5' unit='days'/></range>"), "unit",
+        document(dhcp="<range start='192.168.50.10' end='192.168.50.11'><lease expiry='5' unit='days'/></range>"),
+        "unit",
     ),
     "a lease without an address": (document(dhcp="<host mac='52:54:00:00:00:01' name='x'/>"), "hosts"),
     "a lease twice": (
-        document(dhcp="<host mac='52:54:00:00:00:01' ip='192.168.50.10'/><host mac='52:54:00:00:00:01' ip='192.168.50.11'/>"),
+        document(
+            dhcp="<host mac='52:54:00:00:00:01' ip='192.168.50.10'/><host mac='52:54:00:00:00:01' ip='192.168.50.11'/>"
+        ),
         "hosts",
     ),
     "a DNS entry twice": (
-        document("<dns><host ip='192.168.50.5'><hostname>a</hostname></host><host ip='192.168.50.5'>"
-                 "<hostname>b</hostname></host></dns>"), "dns.hosts",
+        document(
+            "<dns><host ip='192.168.50.5'><hostname>a</hostname></host><host ip='192.168.50.5'>"
+            "<hostname>b</hostname></host></dns>"
+        ),
+        "dns.hosts",
     ),
     "a route without a gateway": (document("<route address='10.0.0.0' prefix='8'/>"), "routes"),
     "a spanning tree that is neither on nor off": (document("<bridge stp='maybe'/>"), "bridge.stp"),
-}  # fmt: skip
+}
 
 
 class TestWrong:
@@ -230,7 +249,9 @@ class TestWrong:
         assert "network 'lab': " in message
         assert word in message
 
-    @pytest.mark.parametrize("inner", ["<uuid>nonsense</uuid>", "<route address='10.0.0.0' prefix='x' gateway='192.168.50.9'/>"])
+    @pytest.mark.parametrize(
+        "inner", ["<uuid>nonsense</uuid>", "<route address='10.0.0.0' prefix='x' gateway='192.168.50.9'/>"]
+    )
     def test_what_only_libvirt_can_tell(self, inner: str) -> None:
         result: dict[str, Any] = run(name="lab", xml=document(inner))
         assert result["failed"]

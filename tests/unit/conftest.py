@@ -16,7 +16,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 set_hypothesis_home_dir(Path(__file__).resolve().parents[2] / "build" / ".hypothesis")
 # The same examples each time, so that a red run is red again. HYPOTHESIS_PROFILE=explore looks for new ones.
 common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("repeat", common, derandomize=True, database=None, max_examples=200)
+settings.register_profile("repeat", common, derandomize=True, database=None, max_examples=100)
 settings.register_profile("explore", common, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 

@@ -42,9 +42,7 @@ ROOMS = {
     "plugins/modules/": Room("modules", ("",), ("ansible.module_utils.basic.AnsibleModule",), standard_library=False),
     "plugins/module_utils/_model/": Room("the model", ("_model.",)),
     "plugins/module_utils/_plan/": Room("the planner", ("_model.", "_plan.")),
-    "plugins/module_utils/_link/": Room(
-        "the link room", ("_link.", "_model.", "_plan.", "_errors."), ("pyroute2.",)
-    ),
+    "plugins/module_utils/_link/": Room("the link room", ("_link.", "_model.", "_plan.", "_errors."), ("pyroute2.",)),
     "plugins/module_utils/_libvirt/": Room(
         "the libvirt room", ("_libvirt.", "_model.", "_plan.", "_errors."), ("libvirt.", "lxml.")
     ),
@@ -192,7 +190,7 @@ ENGINE = "plugins/module_utils"
         (f"{ENGINE}/_link/a.py", "import lxml.etree", "the link room may not import lxml.etree"),
         (f"{ENGINE}/_libvirt/a.py", "from pyroute2 import IPRoute", "the libvirt room may not import pyroute2"),
         (f"{ENGINE}/_network_task.py", "import libvirt", "a task may not import libvirt"),
-        (f"{ENGINE}/_network_task.py", "from ansible.module_utils.basic import AnsibleModule", "may not import ansible"),
+        (f"{ENGINE}/_network_task.py", "from ansible.module_utils.basic import AnsibleModule", "may not import"),
         (f"{ENGINE}/_run.py", "from ansible.module_utils.basic import env_fallback", "the flow may not import ansible"),
         (f"{ENGINE}/_run.py", f"from {HERE}._libvirt.read import read", "the flow may not import _libvirt.read.read"),
         ("plugins/modules/a.py", "import os", "modules may not import os"),

@@ -32,4 +32,4 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(value: Any) -> str:
-    return "---\n" + yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=118, allow_unicode=True)
+    return "---\n" + yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=70, allow_unicode=True)

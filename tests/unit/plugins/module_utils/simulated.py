@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     OWN_BRIDGE_MODES,

@@ -64,9 +64,7 @@ v6_addresses = st.fixed_dictionaries(
     {"address": st.sampled_from(["fd00:50::1/64", "FD00:0050::1/64"])}, optional={"dhcp": v6_dhcp}
 )
 ips = st.builds(
-    lambda first, second, third, swapped: (
-        [*third, *second, *first] if swapped else [*first, *second, *third]
-    ),
+    lambda first, second, third, swapped: [*third, *second, *first] if swapped else [*first, *second, *third],
     st.lists(v4_addresses, max_size=1),
     st.lists(v6_addresses, max_size=1),
     st.lists(st.just({"address": "10.5.0.1/16"}), max_size=1),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 import pytest
@@ -73,9 +74,8 @@ REFUSED: list[tuple[kinds.Kind, Any, str]] = [
 
 @pytest.mark.parametrize(("kind", "given_", "sentence"), REFUSED)
 def test_refused(kind: kinds.Kind, given_: Any, sentence: str) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         kind.canonical(given_)
-    assert sentence in str(refused.value)
 
 
 @pytest.mark.parametrize(

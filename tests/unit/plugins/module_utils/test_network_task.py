@@ -95,7 +95,8 @@ def fixed(last: str, name: str, ip: str) -> dict[str, str]:
     return {"mac": f"52:54:00:00:50:{last}", "name": name, "ip": f"192.168.50.{ip}"}
 
 
-def described(connection: Any) -> etree._Element:
+def described(connection: Any) -> Any:
+    """The document of the network, as libvirt writes it."""
     return etree.fromstring(connection.networkLookupByName("lab").XMLDesc(0))
 
 
@@ -233,18 +234,20 @@ def test_what_libvirt_refuses_is_told_with_the_step(connection: Any) -> None:
         plan = opened.plan()
         opened.apply(plan.steps[0])
         connection.networkLookupByName("lab").create()
-        with pytest.raises(ApplyFailed, match="libvirt refuses to start network lab: .*already"):
+        with pytest.raises(ApplyFailed, match=r"libvirt refuses to start network lab: .*already"):
             opened.apply(plan.steps[1])
 
 
-@pytest.mark.parametrize("uri", ["test:///no/such/file.xml", "nonsense:///system", "qemu+unix:///system?socket=/nowhere"])
+@pytest.mark.parametrize(
+    "uri", ["test:///no/such/file.xml", "nonsense:///system", "qemu+unix:///system?socket=/nowhere"]
+)
 def test_a_hypervisor_that_does_not_answer(uri: str) -> None:
     with pytest.raises(Unreachable) as failed, network_task(uri, [lab()]):
         pass
     assert uri in str(failed.value)
 
 
-def test_what_can_be_refused_without_the_hypervisor_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_be_refused_without_the_hypervisor_is() -> None:
     with pytest.raises(InvalidDeclaration), network_task("nonsense:///", [{"name": "a/b"}]):
         pass
     with pytest.raises(InvalidDeclaration), network_task("nonsense:///", [{"name": "lab", "xml": "<domain/>"}]):
@@ -294,7 +297,7 @@ def test_a_running_network_takes_every_update(
     addresses = [{"address": "10.5.0.1/16"}, {"address": "fd00:50::1/64"}]
     with contextlib.suppress(InvalidDeclaration):
         task(lab(ips=[*addresses, {"address": "192.168.50.1/24", "dhcp": dhcp}], dns=dns))
-        declared = {"name": "lab", "dns": {"hosts": new_dns.get("hosts", [])}}
+        declared: dict[str, Any] = {"name": "lab", "dns": {"hosts": new_dns.get("hosts", [])}}
         declared["ips"] = [*addresses, {"address": "192.168.50.1/24", "dhcp": new_dhcp}]
         plan = task(declared, check_mode=True)
         # Defining what runs does not show here: the driver has but one copy.

@@ -61,7 +61,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     # The driver has no devices. As if it were a hypervisor of this host, whose devices are all unknown.
     monkeypatch.setattr(_network_task, "is_this_host", lambda _uri: True)
     for name in ("read_links", "read_routes"):
-        nothing = {} if name == "read_links" else ()
+        nothing: Any = {} if name == "read_links" else ()
         monkeypatch.setattr(_network_task, name, counted(name, lambda nothing=nothing: nothing))
     keeper = libvirt.open(URI)
     yield counter

@@ -106,7 +106,9 @@ def shuffled(value: Any, shuffler: random.Random, name: str = "") -> Any:
 
 
 def test_an_undeclared_value_of_a_listed_item_stays() -> None:
-    current = Network(ips=(Ip("10.0.0.1/24", dhcp=Dhcp(hosts=(DhcpHost("52:54:00:00:00:01", name="a", ip="10.0.0.2"),))),))
+    current = Network(
+        ips=(Ip("10.0.0.1/24", dhcp=Dhcp(hosts=(DhcpHost("52:54:00:00:00:01", name="a", ip="10.0.0.2"),))),)
+    )
     desired = Network(ips=(Ip("10.0.0.1/24", dhcp=Dhcp(hosts=(DhcpHost("52:54:00:00:00:01", ip="10.0.0.3"),))),))
     after = overlay(current, desired)
     assert to_options(after)["ips"][0]["dhcp"]["hosts"] == [{"mac": "52:54:00:00:00:01", "name": "a", "ip": "10.0.0.3"}]
@@ -140,9 +142,15 @@ def test_options_newer_than_the_backend_are_found_where_they_are() -> None:
     [
         ({"name": ""}, "name: this cannot be empty. Give a value."),
         ({}, "name: this is missing. Give a value."),
-        ({"name": "a", "routes": [{"address": "10.0.0.0/8", "gateway": ""}]}, "routes[0].gateway: this cannot be empty"),
+        (
+            {"name": "a", "routes": [{"address": "10.0.0.0/8", "gateway": ""}]},
+            "routes[0].gateway: this cannot be empty",
+        ),
         ({"name": "a", "routes": [{"address": "10.0.0.0/8"}]}, "routes[0].gateway: this is missing. Give a value."),
-        ({"name": "a", "dns": {"hosts": [{"ip": "10.0.0.1", "names": []}]}}, "dns.hosts[0].names: this cannot be empty"),
+        (
+            {"name": "a", "dns": {"hosts": [{"ip": "10.0.0.1", "names": []}]}},
+            "dns.hosts[0].names: this cannot be empty",
+        ),
         ({"name": "a", "mtu": 1}, "mtu: 1 is not between 68 and 65535."),
         ({"name": "a", "ips": [{"address": "10.0.0.1/8"}, {"address": "10.0.0.1/9"}]}, "ips[1]: the address 10.0.0.1"),
     ],

@@ -76,7 +76,9 @@ def test_the_network_is_not_asked() -> None:
 
 
 def test_inclusions_are_left_as_they_are() -> None:
-    text = '<network xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="/etc/hostname" parse="text"/></network>'
+    text = (
+        '<network xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="/etc/hostname" parse="text"/></network>'
+    )
     assert serialize(parse(text, where="xml")) == text
 
 
@@ -99,5 +101,7 @@ def test_what_is_no_network_is_refused(text: str, message: str) -> None:
 
 
 def test_white_space_and_a_declaration_before_the_document_are_fine() -> None:
-    root = parse_network("\n  <?xml version='1.0' encoding='utf-8'?>\n<network><name>Größe</name></network>\n", where="xml")
+    root = parse_network(
+        "\n  <?xml version='1.0' encoding='utf-8'?>\n<network><name>Größe</name></network>\n", where="xml"
+    )
     assert root.findtext("name") == "Größe"
