@@ -56,14 +56,14 @@ def lease(number: int, subnet: str = SUBNET, **options: Any) -> dict[str, Any]:
 # Runs.
 
 
-def run(name: str = "virt_net", /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
+def run(of_module: str = "virt_net", /, *, check: bool = False, **arguments: Any) -> dict[str, Any]:
     """The result of a module run in this process: a hundred times quicker than one of its own.
 
     Warnings are not part of the result, because Ansible collects them per process. What the module raises is raised.
     """
     if str(COLLECTIONS) not in sys.path:
         sys.path.insert(0, str(COLLECTIONS))
-    code = importlib.import_module(f"ansible_collections.virtnet.hypervisor.plugins.modules.{name}")
+    code = importlib.import_module(f"ansible_collections.virtnet.hypervisor.plugins.modules.{of_module}")
     call = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": str(scratch())}
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": call}).encode()
     basic._ANSIBLE_PROFILE = "legacy"

@@ -143,7 +143,7 @@ def test_the_way_to_the_outside_is_there_again(guest: Guest) -> None:
 def test_an_unchanged_network_loses_no_packet(guest: Guest) -> None:
     succeed(run(**declared(**BASE)))
     with no_packet_lost(guest, "198.51.100.1"):
-        for _ in range(3):
+        for _attempt in range(3):
             unchanged(with_=in_process_of_its_own, **declared(**BASE))
 
 

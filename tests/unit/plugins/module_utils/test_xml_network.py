@@ -119,8 +119,8 @@ def changes(before: Optional[Any], after: Optional[Any], record: type, path: str
             for key in {**old, **new}:
                 yield from changes(old.get(key), new.get(key), how.record, f"{path}{name}.")
         elif isinstance(how, Values):
-            yield from (f"set {path}{name}" for _ in set(becomes_ or ()) - set(was or ()))
-            yield from (f"removed {path}{name}" for _ in set(was or ()) - set(becomes_ or ()))
+            yield from (f"set {path}{name}" for _each in set(becomes_ or ()) - set(was or ()))
+            yield from (f"removed {path}{name}" for _each in set(was or ()) - set(becomes_ or ()))
         elif was != becomes_:
             yield f"{'set' if was is None else 'removed' if becomes_ is None else 'changed'} {path}{name}"
 
