@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.apply import apply_network_step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.apply import apply_network_step, bridge_of
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import connected, is_this_host
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.network_xml import parse_network, read_network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read import read_hypervisor
@@ -81,7 +81,7 @@ class NetworkTask:
 
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
-            plug(step.nic, step.bridge)
+            plug(step.nic, step.bridge or bridge_of(self._connection, step.name))
         elif isinstance(step, NetworkStep):
             apply_network_step(self._connection, step)
 

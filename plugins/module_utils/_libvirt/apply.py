@@ -52,6 +52,12 @@ def apply_network_step(connection: libvirt.virConnect, step: NetworkStep) -> Non
             raise TypeError(f"{type(step).__name__} is not a step for libvirt")
 
 
+def bridge_of(connection: libvirt.virConnect, name: str) -> str:
+    """Name of the bridge of a running network, also where libvirt has chosen it."""
+    with libvirt_errors(ApplyFailed, f"to name the bridge of network {name}"):
+        return str(connection.networkLookupByName(name).bridgeName())
+
+
 def _define(connection: libvirt.virConnect, step: Define) -> None:
     """Edit the document there is, so that its uuid, its mac and all that is not declared stay."""
     root = network_xml.parse_network(_document(connection, step), where=f"network {step.name!r}")

@@ -104,10 +104,13 @@ def _guest_nics(connection: libvirt.virConnect, owners: Mapping[str, str]) -> It
             raise ReadFailed(f"libvirt refuses to describe the guest {domain.name()!r}: {error}") from error
         for interface in root.iterfind("devices/interface"):
             # The type is what the network made of it: 'bridge' on a bridge of the host, 'direct' with macvtap.
-            network = _attribute(interface, "source", "network")
-            network = network or owners.get(_attribute(interface, "source", "bridge") or "")
+            network, bridge = _attribute(interface, "source", "network"), None
             if network is None:
-                continue
+                bridge = _attribute(interface, "source", "bridge")
+                if bridge is None:
+                    continue
+                # A network that makes the bridge may have been removed under the guest, or be the one that comes now.
+                network = owners.get(bridge, "")
             yield GuestNic(
                 domain=domain.name(),
                 mac=_attribute(interface, "mac", "address") or "",
@@ -115,6 +118,7 @@ def _guest_nics(connection: libvirt.virConnect, owners: Mapping[str, str]) -> It
                 device=_attribute(interface, "target", "dev"),
                 mtu=int(_attribute(interface, "mtu", "size") or 0) or None,
                 isolated=_attribute(interface, "port", "isolated") == "yes",
+                bridge=bridge,
             )
 
 

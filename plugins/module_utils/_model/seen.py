@@ -19,9 +19,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
 
 @dataclass(frozen=True)
 class GuestNic:
-    """A running guest's interface on a libvirt network.
+    """A running guest's interface on a libvirt network, or on a bridge that is no network's now (``network`` is '').
 
-    ``device`` is the tap on the host, ``mtu`` the interface's own in bytes where it has one, ``isolated`` whether it
+    ``bridge`` is the bridge it names instead of a network, ``device`` is the tap on the host, ``mtu`` the interface's own in bytes where it has one, ``isolated`` whether it
     may not talk to other isolated ports.
     """
 
@@ -31,6 +31,7 @@ class GuestNic:
     device: Optional[str]
     mtu: Optional[int] = None
     isolated: bool = False
+    bridge: Optional[str] = None
 
 
 @dataclass(frozen=True)

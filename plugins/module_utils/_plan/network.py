@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+    OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Forward,
     Network,
@@ -107,6 +108,8 @@ def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> _Draft:
         _plan_removal(draft, nics)
         return draft
     draft.after = becomes(known.newest if known else Network(forward=Forward(mode="isolated")), declared.network)
+    if draft.after.bridge_name and draft.after.mode in OWN_BRIDGE_MODES:
+        nics += [nic for nic in seen.nics if not nic.network and nic.bridge == draft.after.bridge_name]
     if known is None:
         draft.steps.append(Define(f"define network {declared.name}", declared.name, draft.after, declared.xml))
     else:
@@ -239,7 +242,7 @@ def _plan_plugs(draft: _Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) -
         return
     will_run = draft.declared.state == "active" or bool(known and known.active)
     bridge = ((known.live if known else None) or after).bridge_name
-    if not will_run or not bridge:
+    if not will_run or not (bridge or after.mode in OWN_BRIDGE_MODES):
         return
     for nic in nics:
         link = seen.links.get(nic.device or "")
@@ -247,8 +250,9 @@ def _plan_plugs(draft: _Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) -
             draft.steps.append(_plug(draft.declared.name, nic, bridge))
 
 
-def _plug(name: str, nic: GuestNic, bridge: str) -> Plug:
-    return Plug(f"plug {nic.device} of guest {nic.domain} into {bridge}", name, nic, bridge)
+def _plug(name: str, nic: GuestNic, bridge: Optional[str]) -> Plug:
+    where = bridge or f"the bridge of network {name}"
+    return Plug(f"plug {nic.device} of guest {nic.domain} into {where}", name, nic, bridge)
 
 
 def _difference(draft: _Draft) -> Optional[Difference]:

@@ -67,7 +67,7 @@ class SetAutostart(NetworkStep):
 
 @dataclass(frozen=True)
 class Plug(NetworkStep):
-    """Put a running guest's tap back on the network's bridge."""
+    """Put a running guest's tap back on the network's bridge. ``bridge`` is None where libvirt is yet to name it."""
 
     nic: GuestNic
-    bridge: str
+    bridge: Optional[str]
