@@ -11,7 +11,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-sanity test-sandbox lint sandbox setup setup-check setup-demo collection clean
+.PHONY: help demo test test-unit test-sanity test-sandbox lint sandbox setup setup-check setup-demo collection \
+	benchmark clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -51,6 +52,11 @@ setup-demo:
 
 collection: setup-check ## Build the collection and install it to build/collections.
 	@tools/collection
+
+benchmark: setup ## Compare with others on the same work, in a sandbox (root). ARGS='--networks 20'.
+	@tools/collection
+	@build/venv/bin/python benchmarks/fetch.py
+	@sandbox/run --die-with-parent -- build/venv/bin/python benchmarks/networks.py $(ARGS)
 
 clean: ## Remove build/.
 	rm -rf build

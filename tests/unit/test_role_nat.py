@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._network_task import NETWORK_SPEC
 
 SPECIFICATION = Path(__file__).resolve().parents[2] / "roles/nat/meta/argument_specs.yml"

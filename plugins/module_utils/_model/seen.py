@@ -21,8 +21,8 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
 class GuestNic:
     """A running guest's interface on a libvirt network, or on a bridge that is no network's now (``network`` is '').
 
-    ``bridge`` is the bridge it names instead of a network, ``device`` is the tap on the host, ``mtu`` the interface's own in bytes where it has one, ``isolated`` whether it
-    may not talk to other isolated ports.
+    ``bridge`` is the bridge it names instead of a network, ``device`` the tap on the host, ``mtu`` the interface's own
+    in bytes where it has one, ``isolated`` whether it may not talk to other isolated ports.
     """
 
     domain: str

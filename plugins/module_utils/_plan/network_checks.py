@@ -101,10 +101,10 @@ def _mode_problems(network: Network, version: int) -> Iterator[str]:
     if not network.ips and (mode in ("nat", "route") or (mode == "open" and version < _OPEN_WITHOUT_ADDRESS_SINCE)):
         yield f"ips: a network in mode {mode} needs an address of the host on it. Give one, or choose isolated"
     if mode in MACVTAP_MODES:
-        yield from _guest_ondevice_problems(network, forward)
+        yield from _guest_on_device_problems(network, forward)
 
 
-def _guest_ondevice_problems(network: Network, forward: Forward) -> Iterator[str]:
+def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[str]:
     mode = network.mode
     if network.bridge_name and mode != "bridge":
         yield f"bridge.name: guests of a network in mode {mode} are on devices. Name them in forward.interfaces"
