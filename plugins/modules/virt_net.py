@@ -73,8 +73,8 @@ options:
           - A libvirt C(<network>) document to declare the network by.
           - What it says, as far as there is an option for it, is declared as if written as options. Options written
             beside it have precedence.
-          - A document without C(<forward>), C(<ip>) or C(<route>) elements declares an isolated network, no addresses or
-            no routes.
+          - A document without C(<forward>), C(<ip>) or C(<route>) elements declares an isolated network, no addresses
+            or no routes.
           - What there is no option for is taken over when the network is made, and left alone later.
           - A document with a DOCTYPE is refused.
         type: str
