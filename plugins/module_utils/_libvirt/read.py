@@ -66,6 +66,7 @@ def _network(network: libvirt.virNetwork) -> Optional[SeenNetwork]:
             autostart=config is not None and bool(network.autostart()),
             config=_read(name, config),
             live=_read(name, str(network.XMLDesc(0)) if active else None),
+            hides_config=active and network.connect().getType() == "TEST",
         )
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:

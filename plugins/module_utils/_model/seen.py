@@ -36,7 +36,10 @@ class GuestNic:
 
 @dataclass(frozen=True)
 class SeenNetwork:
-    """A network as libvirt has it. ``config`` is what the next start takes, ``live`` what runs; one may be missing."""
+    """A network as libvirt has it. ``config`` is what the next start takes, ``live`` what runs; one may be missing.
+
+    ``hides_config`` where the driver shows nothing but what runs, so that ``config`` is a copy of ``live``.
+    """
 
     name: str
     uuid: str
@@ -44,6 +47,7 @@ class SeenNetwork:
     autostart: bool
     config: Optional[Network]
     live: Optional[Network]
+    hides_config: bool = False
 
     @property
     def persistent(self) -> bool:

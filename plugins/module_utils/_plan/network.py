@@ -163,6 +163,9 @@ def _plan_change(draft: _Draft, known: SeenNetwork, after: Network, nics: Sequen
     if define:
         words = f"change the definition of network {name}" if known.persistent else f"make network {name} persistent"
         draft.steps.append(Define(words, name, after))
+        if known.hides_config and running is not None:
+            text = "this driver shows no definition of a running network, so a change of it could not be verified"
+            draft.problems.append(Problem(f"network {name!r}: state: {text}. Stop the network first (state: inactive)"))
     for change in live:
         config = not define and bool(config_changes)
         draft.steps.append(

@@ -201,12 +201,12 @@ def test_interfaces_of_a_hostdev_network_stay(connection: Any) -> None:
     "declared",
     [
         lab(name="new"),
-        lab(bridge={"name": "virbr-new"}),
+        lab(bridge={"name": "virbr-new"}, state="inactive"),
         with_hosts(("10", "web", "20")),
         {"name": "lab", "state": "absent"},
         {"name": "lab", "state": "inactive"},
         {"name": "lab", "autostart": False},
-        {"name": "lab", "mtu": 9000, "if_restart_needed": "restart"},
+        {"name": "lab", "mtu": 9000, "state": "inactive"},
     ],
 )
 def test_check_mode_changes_nothing_and_says_what_would_be(connection: Any, declared: dict[str, Any]) -> None:
@@ -215,6 +215,15 @@ def test_check_mode_changes_nothing_and_says_what_would_be(connection: Any, decl
         declared = {**declared, "bridge": {"name": "virbr-new"}, "ips": [{"address": "192.168.51.1/24"}]}
     before = state(connection)
     assert task(declared, check_mode=True).steps
+    assert state(connection) == before
+
+
+def test_definition_that_the_driver_does_not_show_is_not_changed(connection: Any) -> None:
+    """The test driver shows of a running network what runs, so what it would be defined as cannot be verified."""
+    task(lab())
+    before = state(connection)
+    with pytest.raises(InvalidDeclaration, match="'lab': state: this driver shows no definition of a running network"):
+        task({"name": "lab", "mtu": 9000, "if_restart_needed": "restart"})
     assert state(connection) == before
 
 
