@@ -16,6 +16,9 @@ description:
   - An existing definition is edited in place. Its UUID, its MAC address and all that has no option here stay.
   - On a running network, DHCP ranges, fixed leases and DNS entries are changed without a restart. For everything else
     see O(if_restart_needed).
+  - For each range or fixed lease that is changed so, libvirt takes its firewall rules away and builds them again. On
+    libvirt 9.0 with iptables, guests' packets to the outside were refused for 0.2 to 0.4 seconds each time. Between the
+    guests and the host nothing is lost, and DNS entries lose nothing at all.
   - Everything that can be refused is refused for all declared networks before the first change.
 author:
   - The virtnet.hypervisor contributors (@virtnet)
