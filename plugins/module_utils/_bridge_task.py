@@ -62,3 +62,6 @@ class BridgeTask:
     def apply(self, step: Step) -> None:
         if isinstance(step, BridgeStep):
             apply_bridge_step(self._route, step, self._indexes)
+
+    def report(self, plan: Plan) -> Mapping[str, Any]:
+        return {}

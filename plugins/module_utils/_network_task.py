@@ -10,15 +10,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import (
+    ApplyFailed,
+    InvalidDeclaration,
+    VirtNetError,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.apply import apply_network_step, bridge_of
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import connected, is_this_host
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.network_xml import parse_network, read_network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read import read_hypervisor
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.restart import (
+    Documents,
+    documents,
+    put_back,
+    renew_port,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.plug import plug
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_links
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import read_routes
@@ -31,10 +42,17 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     from_options,
     to_options,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.backend import LOSES_RULES_SINCE, uses_nftables
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import NetworkStep, Plug
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
+    Define,
+    NetworkStep,
+    Plug,
+    Start,
+    Stop,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan, Step
 
 # Options of one network: its properties, and what the task may do to have them. The model has the defaults, so that
@@ -69,10 +87,24 @@ class NetworkTask:
     def __init__(self, connection: Any, declared: Sequence[DeclaredNetwork], *, sees_devices: bool) -> None:
         self._connection, self._declared, self._sees_devices = connection, declared, sees_devices
 
+        self._running: frozenset[str] = frozenset()
+        self._before: dict[str, Documents] = {}
+        self._stopped: dict[str, float] = {}
+        self._gaps: dict[Plug, float] = {}
+
     def plan(self) -> Plan:
         seen = read_hypervisor(self._connection)
-        if self._sees_devices and needs_links(self._declared, seen):
-            seen = replace(seen, links=read_links(), routes=read_routes(), missing_folders=self._missing_folders())
+        self._running = frozenset(each.name for each in seen.networks.values() if each.active)
+        if not self._sees_devices:
+            return plan_networks(self._declared, replace(seen, loses_rules=seen.version >= LOSES_RULES_SINCE))
+        if needs_links(self._declared, seen):
+            seen = replace(
+                seen,
+                links=read_links(),
+                routes=read_routes(),
+                missing_folders=self._missing_folders(),
+                loses_rules=seen.version >= LOSES_RULES_SINCE and uses_nftables(),
+            )
         return plan_networks(self._declared, seen)
 
     def _missing_folders(self) -> frozenset[str]:
@@ -81,9 +113,57 @@ class NetworkTask:
 
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
-            plug(step.nic, step.bridge or bridge_of(self._connection, step.name))
-        elif isinstance(step, NetworkStep):
+            self._plug(step)
+            return
+        if not isinstance(step, NetworkStep):
+            raise TypeError(f"{type(step).__name__} is not a step on a network")
+        if isinstance(step, (Define, Stop)):
+            self._remember(step.name)
+        if isinstance(step, Stop):
+            self._stopped[step.name] = time.monotonic()
+        try:
             apply_network_step(self._connection, step)
+        except ApplyFailed as error:
+            if isinstance(step, Start) and step.after_stop:
+                raise ApplyFailed(f"{error}. {self._put_back(step)}") from error
+            raise
+
+    def _remember(self, name: str) -> None:
+        """Keep what runs and what is defined, until a restart has succeeded."""
+        if name in self._running and name not in self._before:
+            self._before[name] = documents(self._connection, name)
+
+    def _plug(self, step: Plug) -> None:
+        bridge = step.bridge or bridge_of(self._connection, step.name)
+        plug(step.nic, bridge, own=step.own, static=step.static)
+        if step.name in self._stopped:
+            self._gaps[step] = time.monotonic() - self._stopped[step.name]
+        if step.renew:
+            renew_port(self._connection, step.nic)
+
+    def _put_back(self, failed: Start) -> str:
+        """Have the network run again as it did, with its guests. Says how far that went."""
+        try:
+            put_back(self._connection, failed.name, self._before[failed.name])
+            for step in failed.plugs:
+                self._plug(replace(step, bridge=None))
+        except VirtNetError as error:
+            return f"It could not be put back as it ran: {error}. Start it by hand (virsh net-start {failed.name})"
+        guests = f", with {', '.join(sorted({step.nic.domain for step in failed.plugs}))}" if failed.plugs else ""
+        return f"The network runs again as before{guests}, and its definition is the old one"
+
+    def report(self, plan: Plan) -> Mapping[str, Any]:
+        return {"replugged": [self._replugged(step) for step in plan.steps if isinstance(step, Plug)]}
+
+    def _replugged(self, step: Plug) -> dict[str, Any]:
+        gap = {"gap": round(self._gaps[step], 3)} if step in self._gaps else {}
+        return {
+            "network": step.name,
+            "guest": step.nic.domain,
+            "mac": step.nic.mac,
+            "device": step.nic.device,
+            **gap,
+        }
 
 
 def _with_document(declared: DeclaredNetwork, problems: list[str]) -> DeclaredNetwork:
@@ -95,8 +175,6 @@ def _with_document(declared: DeclaredNetwork, problems: list[str]) -> DeclaredNe
     if found.name not in (None, declared.name):
         raise InvalidDeclaration([f"{where}: the document names the network {found.name!r}. Make the two names one"])
     options = {**to_options(found), "name": declared.name}
-    if found.mode == "hostdev":
-        options.pop("forward")  # A mode there is no option for is taken over with the rest of the document.
     # What is written in a document is held to the same rules as an option.
     from_options(Network, options, f"{where}: ", problems)
     return replace(declared, network=becomes(found, declared.network))

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    ByNamespace,
     Items,
     Nested,
     Scalar,
@@ -29,6 +30,8 @@ def record_spec(record: type) -> dict[str, Any]:
         option: dict[str, Any] = {"required": True} if declared.required else {}
         if isinstance(declared, Nested):
             option.update(type="dict", options=record_spec(declared.record))
+        elif isinstance(declared, ByNamespace):
+            option["type"] = "dict"
         elif isinstance(declared, Items):
             option.update(type="list", elements="dict", options=record_spec(declared.record))
         elif isinstance(declared, Scalar):

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -35,6 +35,9 @@ class Task(Protocol):
     def apply(self, step: Step) -> None:
         """Do one step."""
 
+    def report(self, plan: Plan) -> Mapping[str, Any]:
+        """Further values for the result: what the steps of the plan did, or would do."""
+
 
 def converge(task: Task, *, check_mode: bool) -> Plan:
     """Bring the host to the declared state, or say what would be done.
@@ -50,11 +53,11 @@ def converge(task: Task, *, check_mode: bool) -> Plan:
         if refused:
             raise InvalidDeclaration(refused)
         if check_mode or not plan.steps:
-            return plan
+            return replace(plan, result={**plan.result, **task.report(plan)})
         _apply(task, plan)
         found = task.plan()
         _verify(found)
-        return replace(plan, result=found.result)
+        return replace(plan, result={**found.result, **task.report(plan)})
 
 
 def _apply(task: Task, plan: Plan) -> None:

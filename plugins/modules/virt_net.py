@@ -74,16 +74,34 @@ options:
       xml: &xml
         description:
           - A libvirt C(<network>) document to declare the network by.
-          - What it says, as far as there is an option for it, is declared as if written as options. Options written
-            beside it have precedence.
-          - A document without C(<forward>), C(<ip>) or C(<route>) elements declares an isolated network, no addresses
-            or no routes.
-          - What there is no option for is taken over when the network is made, and left alone later.
+          - What it says is declared as if written as options. Options written beside it have precedence.
+          - A document without C(<forward>), C(<ip>), C(<route>) or C(<portgroup>) elements declares an isolated
+            network,
+            no addresses, no routes or no portgroups. Other elements that it lacks are left as they are.
+          - Elements that libvirt's format does not have are taken over when the network is made, and left alone later.
           - A document with a DOCTYPE is refused.
+        type: str
+      uuid: &uuid
+        description: UUID for a new network. libvirt makes one up when none is declared. It cannot be changed later.
         type: str
       title: &title
         description: A short description of the network. Needs libvirt 9.7 or newer.
         type: str
+      description: &description
+        description: A longer description of the network. Needs libvirt 9.7 or newer.
+        type: str
+      metadata: &metadata
+        description:
+          - What other programs keep with the network, one XML element for each, by the URI of its namespace.
+          - Elements of other namespaces are left alone. An empty string removes the element.
+        type: dict
+      ipv6: &ipv6
+        description: Whether guests may talk IPv6 with each other on a network without an IPv6 address of the host.
+        type: bool
+      trust_guest_rx_filters: &trust_guest_rx_filters
+        description:
+          - Whether guests may change the MAC address and the multicast filter of their macvtap devices.
+        type: bool
       mtu: &mtu
         description:
           - MTU of the bridge and of the guests' taps, in bytes. V(0) removes it, so that the kernel's default applies.
@@ -103,9 +121,25 @@ options:
               - V(bridge) connects guests to the existing bridge in O(bridge.name), or with macvtap to
                 O(forward.interfaces).
               - V(private), V(vepa) and V(passthrough) are the other macvtap modes.
+              - V(hostdev) hands virtual functions of a network card to guests, those in O(forward.addresses) or all of
+                O(forward.pf).
               - A new network without a mode is V(isolated), as in libvirt.
             type: str
-            choices: [nat, route, open, isolated, bridge, private, vepa, passthrough]
+            choices: [nat, route, open, isolated, bridge, private, vepa, passthrough, hostdev]
+          managed:
+            description: With V(mode=hostdev), whether libvirt detaches a device from the host's driver for the guest.
+            type: bool
+          driver:
+            description: With V(mode=hostdev), the driver of the host that hands devices to guests.
+            type: dict
+            suboptions:
+              name:
+                description: V(none) leaves the choice to libvirt.
+                type: str
+                choices: [none, vfio, kvm, xen]
+              model:
+                description: A variant of the driver, such as V(mlx5_vfio_pci). Needs libvirt 10.0 or newer.
+                type: str
           dev:
             description: With V(mode=nat) or V(mode=route), the only device through which guests' traffic may leave.
             type: str
@@ -113,6 +147,15 @@ options:
             description: With a macvtap mode, the devices that guests are put on. libvirt spreads the guests over them.
             type: list
             elements: str
+          addresses:
+            description:
+              - With V(mode=hostdev), PCI addresses of the virtual functions, such as V(0000:03:10.1).
+            type: list
+            elements: str
+          pf:
+            description:
+              - With a macvtap mode or V(hostdev), a network card whose virtual functions are all in the pool.
+            type: str
           nat:
             description: With V(mode=nat), what guests' connections look like outside.
             type: dict
@@ -162,6 +205,13 @@ options:
           zone:
             description: The firewalld zone of the bridge.
             type: str
+          mac_table_manager:
+            description:
+              - Who keeps the bridge's table of MAC addresses. With V(libvirt), ports do not learn and unknown addresses
+                are not flooded, so that a guest is reached at its own MAC address only.
+              - V(none) removes the setting, which is the same as V(kernel).
+            type: str
+            choices: [none, kernel, libvirt]
       domain: &domain
         description: DNS domain of the guests.
         type: dict
@@ -172,6 +222,62 @@ options:
           local_only:
             description: Whether names of the domain are never looked up at other servers.
             type: bool
+          register:
+            description:
+              - Whether systemd-resolved of the host asks this network's DNS about the domain. Needs
+                O(domain.local_only)
+                and libvirt 10.1 or newer.
+            type: bool
+      bandwidth: &bandwidth
+        description:
+          - Limits of the traffic between the bridge and its guests as a whole.
+          - V(average=0), V(peak=0) and V(burst=0) remove a limit.
+        type: dict
+        suboptions: &rates
+          inbound:
+            description: What is sent to the guests.
+            type: dict
+            suboptions: &rate
+              average:
+                description: Rate in KiB per second.
+                type: int
+              peak:
+                description: Rate in KiB per second at which a burst may be sent.
+                type: int
+              burst:
+                description: What may be sent at the peak, in KiB.
+                type: int
+          outbound:
+            description: What the guests send.
+            type: dict
+            suboptions: *rate
+      vlan: &vlan
+        description:
+          - VLAN tags of the guests' traffic. With V(mode=hostdev), V(passthrough), or V(bridge) with O(bridge.name).
+          - On a Linux bridge this needs libvirt 11.0 or newer, before only Open vSwitch can. libvirt sets the tags of
+            the
+            guests' ports, and leaves the bridge's C(vlan_filtering) and its uplink to you.
+        type: dict
+        suboptions: &tagging
+          trunk:
+            description: Whether the guest sees the tags. Several tags always are a trunk.
+            type: bool
+          tags:
+            description: The tags. The list is exact, and an empty one removes the VLAN.
+            type: list
+            elements: dict
+            suboptions:
+              id:
+                description: VLAN ID, 1 to 4094.
+                type: int
+                required: true
+              native_mode:
+                description: The VLAN of untagged traffic on a trunk, and whether it leaves V(tagged) or V(untagged).
+                type: str
+                choices: [none, tagged, untagged]
+      port_isolation: &port_isolation
+        description: Whether guests on this network cannot talk with each other, but with the host and the outside only.
+        type: bool
       ips: &ips
         description:
           - Addresses of the host on the network, and what is served there. The list is exact.
@@ -182,6 +288,12 @@ options:
             description: Address with its prefix, such as V(192.168.50.1/24). A netmask after the slash is the same.
             type: str
             required: true
+          local_ptr:
+            description:
+              - Whether names for addresses of the subnet are never asked of other servers. The prefix must be a
+                multiple
+                of 8, for IPv6 of 4.
+            type: bool
           tftp_root:
             description: Folder of the host from which files are served by TFTP.
             type: str
@@ -233,6 +345,17 @@ options:
                     type: str
                     required: true
                   lease: *lease
+              bootp:
+                description: What guests boot from the network. An empty C(file) and C(server) remove it.
+                type: dict
+                suboptions:
+                  file:
+                    description: Name of the file, or its URL.
+                    type: str
+                    required: true
+                  server:
+                    description: Address of the TFTP server. Without it, the host's own.
+                    type: str
       routes: &routes
         description: Routes of the host to networks behind a guest. The list is exact.
         type: list
@@ -256,6 +379,9 @@ options:
           enable:
             description: Whether DNS is served at all.
             type: bool
+          forward_plain_names:
+            description: Whether names without a dot are asked of other servers.
+            type: bool
           forwarders:
             description: Servers to ask instead of the host's, in this order. The list is exact.
             type: list
@@ -267,6 +393,46 @@ options:
               domain:
                 description: The only domain the server is asked about.
                 type: str
+          txts:
+            description: TXT records. The list is exact.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description: Name of the record.
+                type: str
+                required: true
+              value:
+                description: Its text.
+                type: str
+                required: true
+          srvs:
+            description: SRV records. The list is exact.
+            type: list
+            elements: dict
+            suboptions:
+              service:
+                description: The service, such as V(ldap). Required.
+                type: str
+              protocol:
+                description: Its protocol. Required.
+                type: str
+                choices: [tcp, udp]
+              domain:
+                description: Domain of the service. Without it, the network's own.
+                type: str
+              target:
+                description: Host that offers the service. Without it, the service is not offered.
+                type: str
+              port:
+                description: Port of the service at the target.
+                type: int
+              priority:
+                description: Of several targets, those with the lowest number are asked first.
+                type: int
+              weight:
+                description: Share of a target among those of the same priority.
+                type: int
           hosts:
             description: Names served by DNS. The list is exact.
             type: list
@@ -281,20 +447,96 @@ options:
                 type: list
                 elements: str
                 required: true
+      virtualport: &virtualport
+        description: What a switch other than the kernel's bridge has to know of guests' ports.
+        type: dict
+        suboptions: &switchport
+          type:
+            description:
+              - With V(mode=bridge) and O(bridge.name) V(openvswitch) or V(midonet), with a macvtap mode V(802.1Qbg) or
+                V(802.1Qbh), with V(mode=hostdev) V(802.1Qbh).
+              - V(none) removes it.
+            type: str
+            choices: [none, openvswitch, 802.1Qbg, 802.1Qbh, midonet]
+          manager_id:
+            description: With V(802.1Qbg), ID of the VSI manager, 0 to 255.
+            type: int
+          type_id:
+            description: With V(802.1Qbg), ID of the VSI type, 0 to 16777215.
+            type: int
+          type_id_version:
+            description: With V(802.1Qbg), version of the VSI type, 0 to 255.
+            type: int
+          instance_id:
+            description: With V(802.1Qbg), UUID of the VSI instance. libvirt makes one up for each port.
+            type: str
+          interface_id:
+            description: With V(openvswitch) or V(midonet), UUID of the port. libvirt makes one up for Open vSwitch.
+            type: str
+          profile_id:
+            description: With V(openvswitch) or V(802.1Qbh), name of a profile of the port.
+            type: str
+      portgroups: &portgroups
+        description:
+          - Named sets of properties that a guest's interface can ask for. The list is exact.
+          - A change is for guests that start later; running ones keep what they have.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of the portgroup.
+            type: str
+            required: true
+          default:
+            description: Whether guests that name no portgroup get this one. One of a network at most.
+            type: bool
+          trust_guest_rx_filters:
+            description: As O(trust_guest_rx_filters) of the network.
+            type: bool
+          vlan:
+            description: As O(vlan) of the network.
+            type: dict
+            suboptions: *tagging
+          virtualport:
+            description: As O(virtualport) of the network.
+            type: dict
+            suboptions: *switchport
+          bandwidth:
+            description: Limits of each guest's traffic. Otherwise as O(bandwidth) of the network.
+            type: dict
+            suboptions: *rates
+      dnsmasq_options: &dnsmasq_options
+        description:
+          - Lines for the configuration of the network's dnsmasq, in this order, such as V(dhcp-option=42,0.0.0.0). The
+            list is exact.
+          - libvirt passes them on as they are. With one that dnsmasq does not know, the network does not start.
+        type: list
+        elements: str
   state: *state
   autostart: *autostart
   force: *force
   if_restart_needed: *if_restart_needed
   xml: *xml
+  uuid: *uuid
   title: *title
+  description: *description
+  metadata: *metadata
+  ipv6: *ipv6
+  trust_guest_rx_filters: *trust_guest_rx_filters
   mtu: *mtu
   mac: *mac
   forward: *forward
   bridge: *bridge
   domain: *domain
+  bandwidth: *bandwidth
+  vlan: *vlan
+  port_isolation: *port_isolation
   ips: *ips
   routes: *routes
   dns: *dns
+  virtualport: *virtualport
+  portgroups: *portgroups
+  dnsmasq_options: *dnsmasq_options
 seealso:
   - module: virtnet.hypervisor.virt_net_info
   - name: libvirt's network format

@@ -52,7 +52,14 @@ def start_sandbox(*command: str, marker: str = "", options: tuple[str, ...] = ()
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "SANDBOX_TEST": marker},
+        # Whoever runs the tests in the background may have signals ignored, and a shell cannot trap what was ignored.
+        preexec_fn=heed_signals,
     )
+
+
+def heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def line_from(process: subprocess.Popen[str], timeout: float = 120) -> str:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
@@ -17,6 +17,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.read import definition
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
+    Describe,
     NetworkStep,
     SetAutostart,
     Start,
@@ -24,6 +25,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
     Undefine,
     Update,
 )
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 try:
     import libvirt
@@ -40,6 +44,9 @@ def apply_network_step(connection: libvirt.virConnect, step: NetworkStep) -> Non
         network = connection.networkLookupByName(step.name)
         if isinstance(step, Update):
             _update(network, step)
+        elif isinstance(step, Describe):
+            kind = getattr(libvirt, "VIR_NETWORK_METADATA_" + step.kind.upper())
+            network.setMetadata(kind, step.text or None, None, None, libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE)
         elif isinstance(step, Start):
             network.create()
         elif isinstance(step, Stop):
@@ -65,10 +72,17 @@ def _define(connection: libvirt.virConnect, step: Define) -> None:
     for element in root.findall("name"):
         root.remove(element)
     network_xml.write_network(root, step.network)
-    # Numbers of guests connected are in the running network's document only, and libvirt's schema knows no other place.
-    for counted in [root, *root.iter("interface", "forward")]:
-        counted.attrib.pop("connections", None)
+    forget_what_runs(root)
     connection.networkDefineXML(xml_record.serialize(root))
+
+
+def forget_what_runs(root: etree._Element) -> None:
+    """Remove what only the document of a running network has, and libvirt's schema of a definition does not."""
+    for counted in [root, *root.iter("interface", "forward", "address")]:
+        counted.attrib.pop("connections", None)
+    for forward in root.iterfind("forward[pf]"):
+        for function in [*forward.findall("interface"), *forward.findall("address")]:
+            forward.remove(function)
 
 
 def _document(connection: libvirt.virConnect, step: Define) -> str:
@@ -95,9 +109,15 @@ def _update(network: libvirt.virNetwork, step: Update) -> None:
             getattr(libvirt, "VIR_NETWORK_UPDATE_COMMAND_" + _COMMANDS[step.command]),
             getattr(libvirt, "VIR_NETWORK_SECTION_" + step.section.upper().replace("-", "_")),
             index,
-            xml_record.serialize(xml_record.element_of(step.section.rpartition("-")[2], _named(step))),
+            xml_record.serialize(_element(step)),
             flags,
         )
+
+
+def _element(step: Update) -> etree._Element:
+    if step.section == "forward-interface":
+        return xml_record.element_with("interface", dev=step.item)
+    return xml_record.element_of(step.section.rpartition("-")[2], _named(step))
 
 
 def _named(step: Update) -> Any:

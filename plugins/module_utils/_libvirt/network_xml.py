@@ -47,12 +47,25 @@ def _one_spelling(forward: Forward, root: etree._Element) -> Forward:
     if root.find("forward") is None:
         return normal(Forward(mode="isolated"))
     mode = forward.mode or "nat"
+    if mode != "hostdev":
+        forward = replace(forward, managed=None)  # libvirt reads it everywhere and keeps it in a hostdev pool only.
+    if forward.pf:
+        # While the network runs, libvirt lists the functions of the device beside it.
+        return normal(replace(forward, mode=mode, dev=None, interfaces=(), addresses=()))
     devices = forward.interfaces or ((forward.dev,) if forward.dev else ())
     if mode in MACVTAP_MODES:
         return normal(replace(forward, mode=mode, dev=None, interfaces=devices))
     if mode not in OWN_BRIDGE_MODES:
-        return normal(replace(forward, mode=mode))  # Of other hands (hostdev): what stands there is what it is.
+        return normal(replace(forward, mode=mode))
     return normal(replace(forward, mode=mode, dev=forward.dev or (devices[0] if devices else None), interfaces=()))
+
+
+def devices_in_use(text: str) -> list[str]:
+    """Devices of a running network's pool that guests are on."""
+    if "connections=" not in text:
+        return []
+    root = parse_network(text, where="network")
+    return [found.get("dev", "") for found in root.iterfind("forward/interface[@connections]")]
 
 
 def write_network(root: etree._Element, after: Network) -> None:
@@ -75,10 +88,11 @@ def _let_go_of_second_spelling(root: etree._Element, before: Network, after: Net
     element: Optional[etree._Element] = root.find("forward")
     if element is None or before.forward is None or after.forward is None:
         return
-    changed = (before.mode, before.forward.dev, before.forward.interfaces) != (
+    changed = (before.mode, before.forward.dev, before.forward.interfaces, before.forward.pf) != (
         after.mode,
         after.forward.dev,
         after.forward.interfaces,
+        after.forward.pf,
     )
     if after.mode in MACVTAP_MODES:
         if changed:
@@ -87,6 +101,12 @@ def _let_go_of_second_spelling(root: etree._Element, before: Network, after: Net
         for interface in element.findall("interface"):
             if changed:
                 element.remove(interface)
+    if after.forward.pf:
+        # Its functions, as they stand in the document of a running network, are libvirt's to find again.
+        for function in [*element.findall("interface"), *element.findall("address")]:
+            element.remove(function)
+    if after.mode != "hostdev":
+        element.attrib.pop("managed", None)
     if after.mode != "nat":
         # libvirt refuses <nat> in every other mode, and writes one (the port range) into each NAT network itself.
         for nat in element.findall("nat"):

@@ -15,6 +15,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import network_xml, xml_record
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.connection import libvirt_errors
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import OWN_BRIDGE_MODES, Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_ports import Vlan
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
     GuestNic,
     SeenHypervisor,
@@ -58,6 +59,7 @@ def _network(network: libvirt.virNetwork) -> Optional[SeenNetwork]:
     """None where it went away since it was listed."""
     try:
         name, active, config = network.name(), bool(network.isActive()), definition(network)
+        live = str(network.XMLDesc(0)) if active else None
         return SeenNetwork(
             name=name,
             uuid=network.UUIDString(),
@@ -65,8 +67,9 @@ def _network(network: libvirt.virNetwork) -> Optional[SeenNetwork]:
             # libvirt answers the question for a transient network with an error.
             autostart=config is not None and bool(network.autostart()),
             config=_read(name, config),
-            live=_read(name, str(network.XMLDesc(0)) if active else None),
+            live=_read(name, live),
             hides_config=active and network.connect().getType() == "TEST",
+            busy=frozenset(network_xml.devices_in_use(live)) if live else frozenset(),
         )
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_NETWORK:
@@ -120,6 +123,7 @@ def _guest_nics(connection: libvirt.virConnect, owners: Mapping[str, str]) -> It
                 mtu=int(_attribute(interface, "mtu", "size") or 0) or None,
                 isolated=_attribute(interface, "port", "isolated") == "yes",
                 bridge=bridge,
+                vlan=None if (vlan := interface.find("vlan")) is None else xml_record.read(Vlan, vlan),
             )
 
 

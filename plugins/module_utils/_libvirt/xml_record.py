@@ -18,11 +18,14 @@ from typing import Any, Optional, TypeVar
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.kinds import (
+    ForeignXml,
     Integer,
     InterfaceAddress,
     NetworkAddress,
+    PciAddress,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    ByNamespace,
     Items,
     Nested,
     Scalar,
@@ -38,6 +41,8 @@ except ImportError:
 
 R = TypeVar("R")
 
+# Prefixes in declared places.
+_NAMESPACES = {"dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0"}
 
 # What a document says of its encoding was true of a file; here it is text already.
 _XML_DECLARATION = re.compile(r"\A<\?xml\s[^>]*\?>")
@@ -71,6 +76,10 @@ def element_of(place: str, record: Any) -> etree._Element:
     return element
 
 
+def element_with(tag: str, **attributes: str) -> etree._Element:
+    return etree.Element(tag, attributes)
+
+
 def read(record: Callable[..., R], element: etree._Element) -> R:
     """The record that the element holds, canonical."""
     values: dict[str, Any] = {}
@@ -84,6 +93,8 @@ def read(record: Callable[..., R], element: etree._Element) -> R:
             )
         elif isinstance(declared, Values):
             values[name] = tuple(_value(declared, holder) for holder in _holders(element, declared))
+        elif isinstance(declared, ByNamespace):
+            values[name] = {uri: _foreign_text(uri, child) for uri, child in _foreign(element, declared).items()}
         else:
             values[name] = _read_scalar(declared, element)
     return normal(record(**values))
@@ -91,7 +102,7 @@ def read(record: Callable[..., R], element: etree._Element) -> R:
 
 def write(element: etree._Element, before: Any, after: Any) -> None:
     """Change the element, which holds ``before``, to hold ``after``."""
-    order = [_tag(declared.place) for _name, declared in declarations(type(after))]
+    order = [_first_tag(declared) for _name, declared in declarations(type(after))]
     for name, declared in declarations(type(after)):
         was, becomes = getattr(before, name), getattr(after, name)
         if was == becomes:
@@ -102,6 +113,8 @@ def write(element: etree._Element, before: Any, after: Any) -> None:
             _write_items(element, declared, was or (), becomes or (), order)
         elif isinstance(declared, Values):
             _write_values(element, declared, becomes or (), order)
+        elif isinstance(declared, ByNamespace):
+            _write_foreign(element, declared, was or {}, becomes or {}, order)
         else:
             _write_scalar(element, declared, becomes, order)
 
@@ -113,22 +126,37 @@ def _tag(place: str) -> str:
     return place.partition("/")[0]
 
 
+def _first_tag(declared: Any) -> str:
+    return getattr(declared, "within", "") or _tag(declared.place)
+
+
+def _qualified(tag: str) -> str:
+    """The tag as lxml names it, ``{uri}local`` where the place has a prefix."""
+    prefix, colon, local = tag.partition(":")
+    return f"{{{_NAMESPACES[prefix]}}}{local}" if colon else tag
+
+
+def _new(tag: str) -> etree._Element:
+    prefix, colon, _local = tag.partition(":")
+    return etree.Element(_qualified(tag), nsmap={prefix: _NAMESPACES[prefix]} if colon else None)
+
+
 def _child(element: etree._Element, tag: str) -> Optional[etree._Element]:
     return next(_children(element, tag), None)
 
 
 def _children(element: etree._Element, tag: str) -> Iterator[etree._Element]:
-    return element.iterchildren(tag)
+    return element.iterchildren(_qualified(tag))
 
 
 def _add_child(element: etree._Element, tag: str, order: list[str]) -> etree._Element:
     """A new child where libvirt's schema wants it: behind its like, before what is declared later."""
-    new = etree.Element(tag)
+    new = _new(tag)
     like = list(_children(element, tag))
     if like:
         like[-1].addnext(new)
         return new
-    later = set(order[order.index(tag) + 1 :]) if tag in order else set()
+    later = {_qualified(each) for each in order[order.index(tag) + 1 :]} if tag in order else set()
     following = next((child for child in element.iterchildren() if child.tag in later), None)
     if following is not None:
         following.addprevious(new)
@@ -187,7 +215,11 @@ def _from_text(declared: Scalar, text: str) -> Any:
     if declared.words and text in declared.words:
         return text == declared.words[0]
     try:
-        return int(text) if isinstance(declared.kind, Integer) else declared.kind.canonical(text)
+        # libvirt writes some numbers with 0x, and others may have leading zeros.
+        is_hex = text.strip().lower().startswith("0x")
+        if isinstance(declared.kind, Integer):
+            return int(text, 16 if is_hex else 10)
+        return declared.kind.canonical(text)
     except ValueError:
         # Made by other hands in a form that is refused here: what stands there is what it is.
         return text
@@ -302,11 +334,14 @@ def _write_items(
 
 def _holders(element: etree._Element, declared: Values) -> list[etree._Element]:
     """The children that hold one value each."""
-    holders = list(_children(element, _tag(declared.place)))
+    wrapper = _child(element, declared.within) if declared.within else element
+    holders = [] if wrapper is None else list(_children(wrapper, _tag(declared.place)))
     return [holder for holder in holders if _value(declared, holder) is not None]
 
 
 def _value(declared: Values, holder: etree._Element) -> Any:
+    if isinstance(declared.kind, PciAddress):
+        return _read_pci(holder)
     attribute = _owner_and_attribute(declared.place)[1]
     text = holder.get(attribute) if attribute else holder.text
     return None if text is None else _from_text(Scalar(declared.kind, declared.place), text)
@@ -315,16 +350,76 @@ def _value(declared: Values, holder: etree._Element) -> Any:
 def _write_values(element: etree._Element, declared: Values, becomes: tuple[Any, ...], order: list[str]) -> None:
     tag, attribute = _owner_and_attribute(declared.place)
     present = {_value(declared, holder): holder for holder in _holders(element, declared)}
+    wrapper: Optional[etree._Element] = element
+    if declared.within:
+        wrapper = _child(element, declared.within)
+        if wrapper is None and becomes:
+            wrapper = _add_child(element, declared.within, order)
+    if wrapper is None:
+        return
     for value, holder in present.items():
         if value not in becomes:
-            _remove(element, holder)
+            _remove(wrapper, holder)
     for value in becomes:
         if value in present:
             if declared.ordered:
-                _move_last(element, present[value], tag or "")
+                _move_last(wrapper, present[value], tag or "")
             continue
-        holder = _add_child(element, tag or "", order)
-        if attribute:
+        holder = _add_child(wrapper, tag or "", order)
+        if isinstance(declared.kind, PciAddress):
+            _write_pci(holder, value)
+        elif attribute:
             holder.set(attribute, str(value))
         else:
             holder.text = str(value)
+    if declared.within:
+        _prune(element, wrapper)
+
+
+# A PCI address is spread over the attributes domain, bus, slot and function.
+
+
+def _read_pci(holder: etree._Element) -> Optional[str]:
+    parts = [holder.get(name, "0") for name in ("domain", "bus", "slot", "function")]
+    try:
+        domain, bus, slot, function = (int(part, 0) for part in parts)
+    except ValueError:
+        return None
+    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+
+
+def _write_pci(holder: etree._Element, value: str) -> None:
+    domain, bus, rest = value.split(":")
+    slot, function = rest.split(".")
+    for name, part in (("type", None), ("domain", domain), ("bus", bus), ("slot", slot), ("function", function)):
+        holder.set(name, "pci" if part is None else f"0x{part}")
+
+
+# XML of other programs.
+
+
+def _foreign(element: etree._Element, declared: ByNamespace) -> dict[str, etree._Element]:
+    wrapper = _child(element, declared.place)
+    children = [] if wrapper is None else list(wrapper.iterchildren(etree.Element))
+    return {uri: child for child in children if (uri := etree.QName(child).namespace)}
+
+
+def _foreign_text(uri: str, child: etree._Element) -> str:
+    alone = etree.tostring(child, encoding="unicode", with_tail=False)
+    return ForeignXml(uri).canonical(alone)
+
+
+def _write_foreign(element: etree._Element, declared: ByNamespace, was: Any, becomes: Any, order: list[str]) -> None:
+    wrapper = _child(element, declared.place)
+    if wrapper is None:
+        wrapper = _add_child(element, declared.place, order)
+    present = _foreign(element, declared)
+    for uri in [*was, *becomes]:
+        if was.get(uri) == becomes.get(uri):
+            continue
+        if uri in present:
+            _remove(wrapper, present.pop(uri))
+        if uri in becomes:
+            present[uri] = parse(becomes[uri], where=declared.place)
+            wrapper.append(present[uri])
+    _prune(element, wrapper)

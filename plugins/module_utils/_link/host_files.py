@@ -60,11 +60,39 @@ def mac_was_set(name: str, *, index: int) -> Optional[bool]:
 
 def isolate_port(name: str) -> None:
     """Keep a port from talking to other isolated ports. IFLA_BRPORT_ISOLATED is unknown to pyroute2 0.5."""
-    path = Path("/sys/class/net") / name / "brport/isolated"
+    _write(Path("/sys/class/net") / name / "brport/isolated", "1")
+
+
+def keep_port_from_learning(name: str) -> None:
+    """Have the bridge neither learn addresses behind a port nor flood unknown ones to it."""
+    for setting in ("learning", "unicast_flood"):
+        _write(Path("/sys/class/net") / name / "brport" / setting, "0")
+
+
+@contextlib.contextmanager
+def forwarding_at_once(bridge: str) -> Iterator[None]:
+    """Have new ports of a bridge forward from the first moment, where the spanning tree protocol makes them wait.
+
+    They would listen and learn for at least two seconds each: the kernel knows no shorter forward delay with STP, and
+    with a bridge that has it, it takes no port's state from outside (br_set_port_state in net/bridge/br_stp.c). Ports
+    that forward when the protocol begins go on forwarding.
+    """
+    path = Path("/sys/class/net") / bridge / "bridge/stp_state"
+    if _text(path) != "1":
+        yield
+        return
+    _write(path, "0")
     try:
-        path.write_text("1\n", encoding="ascii")
+        yield
+    finally:
+        _write(path, "1")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(f"{text}\n", encoding="ascii")
     except OSError as error:
-        raise ApplyFailed(f"{path} cannot be set to 1: {error.strerror}") from error
+        raise ApplyFailed(f"{path} cannot be set to {text}: {error.strerror}") from error
 
 
 def takes_no_ipv6(name: str, *, exists: bool) -> bool:

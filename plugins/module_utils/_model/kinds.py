@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import uuid
 from typing import Any, Optional, Union
+from xml.etree import ElementTree
 
 # The kernel's limit is IFNAMSIZ (include/uapi/linux/if.h), 16 with the final NUL; dev_valid_name() in net/core/dev.c
 # also refuses '/', ':' and white space. A '%' is a name template to the kernel, a leading '-' an option to every tool.
@@ -52,9 +54,21 @@ class Text(Kind):
         return text
 
 
+class Prose(Kind):
+    """Text of any number of lines."""
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        if any(ord(char) < 32 and char not in "\n\t" for char in text):
+            raise ValueError("the text holds a control character. Remove it")
+        return text
+
+
 class Choice(Kind):
-    def __init__(self, *choices: str) -> None:
-        self.choices = choices
+    """One of some words. With ``unset``, that word asks for the property to be removed."""
+
+    def __init__(self, *choices: str, unset: Optional[str] = None) -> None:
+        self.choices, self._unset = choices, unset
 
     def canonical(self, value: Any) -> str:
         if value not in (self.choices or ()):
@@ -62,7 +76,7 @@ class Choice(Kind):
         return str(value)
 
     def is_unset(self, value: Any) -> bool:
-        return False
+        return self._unset is not None and bool(value == self._unset)
 
 
 class Boolean(Kind):
@@ -75,6 +89,13 @@ class Boolean(Kind):
 
     def is_unset(self, value: Any) -> bool:
         return False
+
+
+class Flag(Boolean):
+    """Something that is there or not: to the backend, false is the same as nothing."""
+
+    def is_unset(self, value: Any) -> bool:
+        return value is False
 
 
 class Integer(Kind):
@@ -96,6 +117,52 @@ class Integer(Kind):
 
     def is_unset(self, value: Any) -> bool:
         return self._zero_unsets and value == 0
+
+
+class Uuid(Kind):
+    """A UUID, canonically in lower case with dashes."""
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        try:
+            return str(uuid.UUID(text)) if text else ""
+        except ValueError:
+            raise ValueError(f"{text!r} is not a UUID, such as 6a5b2f0e-2f0b-4c52-9d5d-0123456789ab") from None
+
+
+class PciAddress(Kind):
+    """The place of a device on the PCI bus as lspci shows it, ``0000:03:10.1``, canonically with the domain."""
+
+    _pattern = re.compile(r"(?:([0-9a-f]{4}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])\Z")
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip().lower()
+        match = self._pattern.match(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not the address of a PCI device, such as 0000:03:10.1 (lspci -D shows it)")
+        return f"{match[1] or '0000'}:{match[2]}:{match[3]}.{match[4]}"
+
+
+class ForeignXml(Kind):
+    """An element of another program's, in the namespace ``uri``. Canonical XML (C14N 2.0) without indentation."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def canonical(self, value: Any) -> str:
+        text = str(value).strip()
+        if not text:
+            return ""
+        if "<!DOCTYPE" in text:
+            raise ValueError("the element has a DOCTYPE. Remove it")
+        try:
+            root = ElementTree.fromstring(text)
+            canonical = str(ElementTree.canonicalize(text, strip_text=True))
+        except ElementTree.ParseError as error:
+            raise ValueError(f"this is not one well-formed XML element: {error}") from None
+        if not self._uri or not root.tag.startswith(f"{{{self._uri}}}"):
+            raise ValueError(f"the element <{root.tag}> is not in the namespace {self._uri!r}. Give it that xmlns")
+        return canonical
 
 
 class InterfaceName(Kind):

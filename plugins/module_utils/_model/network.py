@@ -17,7 +17,22 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_ports import (
+    Bandwidth,
+    PortGroup,
+    VirtualPort,
+    Vlan,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import (
+    DNS_NAME,
+    YES_NO,
+    Dns,
+    Ip,
+    Route,
+    values_of,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    ByNamespace,
     Items,
     Nested,
     Scalar,
@@ -26,106 +41,17 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     from_options,
 )
 
-YES_NO = ("yes", "no")
 ON_OFF = ("on", "off")
 
 # Modes in which libvirt makes the bridge itself and runs dnsmasq on it.
 OWN_BRIDGE_MODES = ("nat", "route", "open", "isolated")
 # Modes in which guests get macvtap devices on the forward interfaces. A bridge network can be either kind.
 MACVTAP_MODES = ("bridge", "private", "vepa", "passthrough")
+# Modes in which guests are on what exists on the host, and libvirt makes no bridge and serves nothing.
+HOST_DEVICE_MODES = (*MACVTAP_MODES, "hostdev")
 
 
-_DUID = r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2})+"
 _NETWORK_NAME = "a name for a network: at most 200 characters, no '/', no leading space"
-_DNS_NAME = r"[A-Za-z0-9_*][A-Za-z0-9._*-]*"
-
-
-def _values(*names: str) -> Any:
-    return lambda record: tuple(getattr(record, name) for name in names)
-
-
-@dataclass(frozen=True)
-class Lease:
-    """How long an address is leased. ``expiry`` 0 with any unit is an infinite lease (libvirt >= 6.3)."""
-
-    expiry: Optional[int] = declare(Scalar(kinds.Integer(0, 4294967295), "@expiry", required=True))
-    unit: Optional[str] = declare(Scalar(kinds.Choice("seconds", "minutes", "hours"), "@unit"))
-
-
-@dataclass(frozen=True)
-class DhcpRange:
-    start: Optional[str] = declare(Scalar(kinds.Address(), "@start", required=True))
-    end: Optional[str] = declare(Scalar(kinds.Address(), "@end", required=True))
-    lease: Optional[Lease] = declare(Nested(Lease, "lease"))
-
-
-@dataclass(frozen=True)
-class DhcpHost:
-    """A fixed lease. IPv4 knows the guest by its MAC, DHCPv6 by its DUID (``id``) or name."""
-
-    mac: Optional[str] = declare(Scalar(kinds.Mac(), "@mac"))
-    id: Optional[str] = declare(Scalar(kinds.Text(_DUID, "a DUID, such as 00:03:00:01:52:54:00:12:34:56"), "@id"))
-    # libvirt wants a letter first, and a comma would begin another field in dnsmasq's file.
-    name: Optional[str] = declare(
-        Scalar(
-            kinds.Text(r"[A-Za-z][A-Za-z0-9._-]*", "a host name (letters, digits, '-', '.'; a letter first)"), "@name"
-        )
-    )
-    ip: Optional[str] = declare(Scalar(kinds.Address(), "@ip", required=True))
-    lease: Optional[Lease] = declare(Nested(Lease, "lease"))
-
-
-@dataclass(frozen=True)
-class Dhcp:
-    ranges: Optional[tuple[DhcpRange, ...]] = declare(Items(DhcpRange, "range", _values("start", "end"), "the range"))
-    hosts: Optional[tuple[DhcpHost, ...]] = declare(
-        Items(DhcpHost, "host", lambda host: host.mac or host.id or host.name, "the fixed lease of")
-    )
-
-
-@dataclass(frozen=True)
-class Ip:
-    """One address of the host on the network, and what is served there."""
-
-    address: Optional[str] = declare(Scalar(kinds.InterfaceAddress(), "@address", required=True))
-    tftp_root: Optional[str] = declare(Scalar(kinds.Text(r"/.*", "an absolute path"), "tftp/@root"))
-    dhcp: Optional[Dhcp] = declare(Nested(Dhcp, "dhcp"))
-
-
-@dataclass(frozen=True)
-class Route:
-    """A static route on the host to a network behind one of the guests."""
-
-    address: Optional[str] = declare(Scalar(kinds.NetworkAddress(), "@address", required=True))
-    gateway: Optional[str] = declare(Scalar(kinds.Address(), "@gateway", required=True))
-    metric: Optional[int] = declare(Scalar(kinds.Integer(1, 4294967295, zero_unsets=True), "@metric"))
-
-
-@dataclass(frozen=True)
-class DnsHost:
-    ip: Optional[str] = declare(Scalar(kinds.Address(), "@ip", required=True))
-    # The first name is the one that is found for the address.
-    names: Optional[tuple[str, ...]] = declare(
-        Values(kinds.Text(_DNS_NAME, "a host name"), "hostname", ordered=True, required=True)
-    )
-
-
-@dataclass(frozen=True)
-class DnsForwarder:
-    """Where dnsmasq asks: for everything (``addr`` only), or for one domain."""
-
-    addr: Optional[str] = declare(Scalar(kinds.Address(), "@addr"))
-    domain: Optional[str] = declare(Scalar(kinds.Text(_DNS_NAME, "a domain name"), "@domain"))
-
-
-@dataclass(frozen=True)
-class Dns:
-    enable: Optional[bool] = declare(Scalar(kinds.Boolean(), "@enable", YES_NO))
-    # libvirt runs dnsmasq with strict-order: forwarders are asked in the order they stand.
-    forwarders: Optional[tuple[DnsForwarder, ...]] = declare(
-        Items(DnsForwarder, "forwarder", _values("domain", "addr"), "the forwarder", ordered=True)
-    )
-    hosts: Optional[tuple[DnsHost, ...]] = declare(Items(DnsHost, "host", lambda host: host.ip, "the DNS entry of"))
 
 
 @dataclass(frozen=True)
@@ -150,14 +76,35 @@ class Nat:
 
 
 @dataclass(frozen=True)
+class HostdevDriver:
+    """The host's driver for the devices of a hostdev pool."""
+
+    name: Optional[str] = declare(Scalar(kinds.Choice("none", "vfio", "kvm", "xen", unset="none"), "@name"))
+    model: Optional[str] = declare(
+        Scalar(kinds.Text(r"[A-Za-z0-9_.+-]+", "the name of a kernel driver"), "@model", since=10_000_000)
+    )
+
+
+@dataclass(frozen=True)
 class Forward:
-    """How guests reach what is outside. No ``<forward>`` element at all is the mode ``isolated``."""
+    """How guests reach what is outside. No ``<forward>`` element at all is the mode ``isolated``.
+
+    Devices for the guests are ``interfaces`` (macvtap), ``addresses`` (PCI, hostdev) or ``pf``: all virtual functions
+    of that device.
+    """
 
     mode: Optional[str] = declare(
-        Scalar(kinds.Choice("nat", "route", "open", "isolated", "bridge", "private", "vepa", "passthrough"), "@mode")
+        Scalar(
+            kinds.Choice("nat", "route", "open", "isolated", "bridge", "private", "vepa", "passthrough", "hostdev"),
+            "@mode",
+        )
     )
+    managed: Optional[bool] = declare(Scalar(kinds.Boolean(), "@managed", YES_NO))
+    driver: Optional[HostdevDriver] = declare(Nested(HostdevDriver, "driver"))
     dev: Optional[str] = declare(Scalar(kinds.InterfaceName(), "@dev"))
     interfaces: Optional[tuple[str, ...]] = declare(Values(kinds.InterfaceName(), "interface/@dev"))
+    addresses: Optional[tuple[str, ...]] = declare(Values(kinds.PciAddress(), "address"))
+    pf: Optional[str] = declare(Scalar(kinds.InterfaceName(), "pf/@dev"))
     nat: Optional[Nat] = declare(Nested(Nat, "nat"))
 
 
@@ -167,14 +114,18 @@ class BridgeDevice:
     stp: Optional[bool] = declare(Scalar(kinds.Boolean(), "@stp", ON_OFF))
     delay: Optional[int] = declare(Scalar(kinds.Integer(0, 30), "@delay"))
     zone: Optional[str] = declare(Scalar(kinds.Text(r"\S+", "the name of a firewalld zone"), "@zone"))
+    mac_table_manager: Optional[str] = declare(
+        Scalar(kinds.Choice("none", "kernel", "libvirt", unset="none"), "@macTableManager")
+    )
 
 
 @dataclass(frozen=True)
 class Domain:
     """The DNS domain of the guests. ``local_only``: never ask other servers about it."""
 
-    name: Optional[str] = declare(Scalar(kinds.Text(_DNS_NAME, "a domain name"), "@name"))
+    name: Optional[str] = declare(Scalar(kinds.Text(DNS_NAME, "a domain name"), "@name"))
     local_only: Optional[bool] = declare(Scalar(kinds.Boolean(), "@localOnly", YES_NO))
+    register: Optional[bool] = declare(Scalar(kinds.Boolean(), "@register", YES_NO, since=10_001_000))
 
 
 @dataclass(frozen=True)
@@ -183,18 +134,35 @@ class Network:
         # libvirt keeps files of this name, with up to 50 bytes more, where a '/' would lead to another folder.
         Scalar(kinds.Text(r"[^/\s][^/\n]{0,199}", _NETWORK_NAME), "name", required=True)
     )
+    uuid: Optional[str] = declare(Scalar(kinds.Uuid(), "uuid"))
     title: Optional[str] = declare(Scalar(kinds.Text(), "title", since=9_007_000))
+    description: Optional[str] = declare(Scalar(kinds.Prose(), "description", since=9_007_000))
+    metadata: Optional[Mapping[str, str]] = declare(ByNamespace("metadata"))
+    # Guests may talk IPv6 with each other on a network without an IPv6 address of the host.
+    ipv6: Optional[bool] = declare(Scalar(kinds.Flag(), "@ipv6", YES_NO))
+    trust_guest_rx_filters: Optional[bool] = declare(Scalar(kinds.Boolean(), "@trustGuestRxFilters", YES_NO))
     # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's bridge takes (net/bridge/br_device.c).
     mtu: Optional[int] = declare(Scalar(kinds.Integer(68, 65535, zero_unsets=True), "mtu/@size"))
     mac: Optional[str] = declare(Scalar(kinds.Mac(), "mac/@address"))
     forward: Optional[Forward] = declare(Nested(Forward, "forward"))
     bridge: Optional[BridgeDevice] = declare(Nested(BridgeDevice, "bridge"))
     domain: Optional[Domain] = declare(Nested(Domain, "domain"))
+    bandwidth: Optional[Bandwidth] = declare(Nested(Bandwidth, "bandwidth"))
+    vlan: Optional[Vlan] = declare(Nested(Vlan, "vlan"))
+    port_isolation: Optional[bool] = declare(Scalar(kinds.Boolean(), "port/@isolated", YES_NO))
     ips: Optional[tuple[Ip, ...]] = declare(
         Items(Ip, "ip", lambda ip: (ip.address or "").partition("/")[0], "the address")
     )
-    routes: Optional[tuple[Route, ...]] = declare(Items(Route, "route", _values("address", "gateway"), "the route"))
+    routes: Optional[tuple[Route, ...]] = declare(Items(Route, "route", values_of("address", "gateway"), "the route"))
     dns: Optional[Dns] = declare(Nested(Dns, "dns"))
+    virtualport: Optional[VirtualPort] = declare(Nested(VirtualPort, "virtualport"))
+    portgroups: Optional[tuple[PortGroup, ...]] = declare(
+        Items(PortGroup, "portgroup", lambda group: group.name, "the portgroup")
+    )
+    # Lines for dnsmasq's own configuration, in this order. The prefix is bound in _libvirt/xml_record.py.
+    dnsmasq_options: Optional[tuple[str, ...]] = declare(
+        Values(kinds.Text(), "dnsmasq:option/@value", ordered=True, within="dnsmasq:options")
+    )
 
     @property
     def mode(self) -> str:
@@ -209,6 +177,11 @@ class Network:
     def is_macvtap(self) -> bool:
         """Whether guests get macvtap devices rather than ports of a bridge."""
         return self.mode in MACVTAP_MODES and not self.bridge_name
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether guests are ports of a bridge."""
+        return self.mode in OWN_BRIDGE_MODES or (self.mode == "bridge" and bool(self.bridge_name))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, TypeVar, Union
 
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.kinds import Kind
 
 _KEY = "virtnet"
@@ -44,12 +45,16 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Values:
-    """A list of plain values, each there once. ``ordered`` where the order means something to the backend."""
+    """A list of plain values, each there once. ``ordered`` where the order means something to the backend.
+
+    ``within`` is the element that wraps the list, where it has one of its own.
+    """
 
     kind: Kind
     place: str
     ordered: bool = False
     required: bool = False
+    within: str = ""
 
     def arranged(self, values: Iterable[Any]) -> tuple[Any, ...]:
         once = tuple(dict.fromkeys(values))
@@ -83,7 +88,18 @@ class Items:
         return tuple(items) if self.ordered else tuple(sorted(items, key=lambda item: str(self.key(item))))
 
 
-Declaration = Union[Scalar, Values, Nested, Items]
+@dataclass(frozen=True)
+class ByNamespace:
+    """XML of other programs inside ``place``, one element by the URI of its namespace.
+
+    Each belongs to whoever writes it: the ones that are not declared stay, and an empty text removes one.
+    """
+
+    place: str
+    required: bool = False
+
+
+Declaration = Union[Scalar, Values, Nested, Items, ByNamespace]
 R = TypeVar("R")
 
 
@@ -132,6 +148,11 @@ def _canonical(declared: Declaration, given: Any, where: str, problems: list[str
                 )
             seen.setdefault(key, i)
         return declared.arranged(items)
+    if isinstance(declared, ByNamespace):
+        return {
+            uri: _canonical_value(kinds.ForeignXml(uri), text, f"{where}[{uri}]", problems, required=False)
+            for uri, text in given.items()
+        }
     if isinstance(declared, Values):
         values = [
             _canonical_value(declared.kind, value, f"{where}[{i}]", problems, required=True)
@@ -167,6 +188,8 @@ def normal(record: R) -> R:
             values[name] = declared.arranged(normal(item) for item in value or ())
         elif isinstance(declared, Values):
             values[name] = declared.arranged(value or ())
+        elif isinstance(declared, ByNamespace):
+            values[name] = {uri: text for uri, text in (value or {}).items() if text} or None
         elif isinstance(declared, Nested):
             inner = normal(value) if value is not None else None
             values[name] = None if inner is None or inner == normal(declared.record()) else inner
@@ -187,6 +210,8 @@ def overlay(current: R, desired: R) -> R:
         elif isinstance(declared, Items):
             by_key = {declared.key(item): item for item in was or ()}
             values[name] = tuple(overlay(by_key.get(declared.key(item), declared.record()), item) for item in wanted)
+        elif isinstance(declared, ByNamespace):
+            values[name] = {**(was or {}), **wanted}
         else:
             values[name] = wanted
     return normal(dataclasses.replace(current, **values))  # type: ignore[type-var]
@@ -207,6 +232,8 @@ def declared_part(record: R, desired: R) -> R:
                 declared_part(item, by_key[declared.key(item)]) if declared.key(item) in by_key else item
                 for item in has
             )
+        elif isinstance(declared, ByNamespace):
+            values[name] = {uri: text for uri, text in has.items() if uri in wanted} or None
         else:
             values[name] = has
     return dataclasses.replace(record, **values)  # type: ignore[type-var]
@@ -242,5 +269,7 @@ def to_options(record: Any) -> dict[str, Any]:
             value = [to_options(item) for item in value]
         elif isinstance(declared, Values):
             value = list(value)
+        elif isinstance(declared, ByNamespace):
+            value = dict(value)
         options[name] = value
     return options

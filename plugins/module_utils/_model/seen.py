@@ -15,6 +15,7 @@ from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_ports import Vlan
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class GuestNic:
     """A running guest's interface on a libvirt network, or on a bridge that is no network's now (``network`` is '').
 
     ``bridge`` is the bridge it names instead of a network, ``device`` the tap on the host, ``mtu`` the interface's own
-    in bytes where it has one, ``isolated`` whether it may not talk to other isolated ports.
+    in bytes where it has one, ``isolated`` whether it may not talk to other isolated ports, ``vlan`` its tags.
     """
 
     domain: str
@@ -32,6 +33,7 @@ class GuestNic:
     mtu: Optional[int] = None
     isolated: bool = False
     bridge: Optional[str] = None
+    vlan: Optional[Vlan] = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class SeenNetwork:
     """A network as libvirt has it. ``config`` is what the next start takes, ``live`` what runs; one may be missing.
 
     ``hides_config`` where the driver shows nothing but what runs, so that ``config`` is a copy of ``live``.
+    ``busy`` are the devices of a pool that guests are on.
     """
 
     name: str
@@ -48,6 +51,7 @@ class SeenNetwork:
     config: Optional[Network]
     live: Optional[Network]
     hides_config: bool = False
+    busy: frozenset[str] = frozenset()
 
     @property
     def persistent(self) -> bool:
@@ -149,6 +153,7 @@ class SeenHypervisor:
     """One pass over libvirt. ``links`` is None where the host's devices were not, or cannot be, read.
 
     The same goes for ``routes`` and ``missing_folders``, which of the declared folders are not there.
+    ``loses_rules``: a live change of a DNS entry or a portgroup makes this libvirt forget firewall rules.
     """
 
     version: int
@@ -157,3 +162,4 @@ class SeenHypervisor:
     links: Optional[Mapping[str, SeenLink]] = None
     routes: tuple[SeenRoute, ...] = ()
     missing_folders: frozenset[str] = frozenset()
+    loses_rules: bool = False

@@ -14,17 +14,23 @@ from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
-    MACVTAP_MODES,
     DeclaredNetwork,
-    Dhcp,
-    Dns,
-    Forward,
-    Ip,
-    Lease,
     Network,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_ports import Vlan
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import (
+    Dhcp,
+    Dns,
+    Ip,
+    Lease,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    SeenHypervisor,
+    SeenNetwork,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_mode import mode_problems
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_ports import port_problems
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_clashes import (
     bridge_clashes,
     device_problems,
@@ -32,12 +38,13 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_c
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
-_OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
 # virSocketAddrGetRange() in libvirt's src/util/virsocketaddr.c.
 _RANGE_ADDRESSES = 65535
 # virNetworkDHCPLeaseTimeDefParseXML() in libvirt's src/conf/network_conf.c: the least that dnsmasq takes.
 _SHORTEST_LEASE = 120
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+
+_SRV = {"service": "ldap", "protocol": "tcp"}
 
 # RFC 8200, section 5.
 _LEAST_IPV6_MTU = 1280
@@ -55,6 +62,7 @@ def check_networks(
             # What libvirt let pass before is not for this task to refuse when it changes something else.
             accepted = set(_own_problems(known.newest, seen.version)) if known else set()
             texts = [text for text in _own_problems(network, seen.version) if text not in accepted]
+            texts += _contradictions(each.network, known)
             problems += [Problem(f"network {each.name!r}: {text}") for text in texts]
             problems += device_problems(each, network, seen)
     problems += bridge_clashes(declared, after, seen)
@@ -62,72 +70,55 @@ def check_networks(
     return problems
 
 
+def _contradictions(desired: Network, known: Optional[SeenNetwork]) -> Iterator[str]:
+    """What is declared against itself, or against what can never change."""
+    if desired.uuid and known and desired.uuid != known.uuid:
+        yield f"uuid: the network has {known.uuid}, which never changes. Remove it, or remove the network first"
+    owners: list[tuple[str, Optional[Vlan]]] = [("vlan", desired.vlan)]
+    owners += [(f"portgroups[{group.name}].vlan", group.vlan) for group in desired.portgroups or ()]
+    for where, vlan in owners:
+        if vlan and vlan.trunk is False and len(vlan.tags or ()) > 1:
+            yield f"{where}.trunk: several tags are a trunk. Keep one tag, or remove trunk: false"
+
+
 def _own_problems(network: Network, version: int) -> Iterator[str]:
     for option, since in newer_than(network, version):
         yield f"{option}: libvirt {_spelled(version)} does not know this, {_spelled(since)} does. Remove it or upgrade"
-    yield from _mode_problems(network, version)
+    yield from mode_problems(network, version)
+    yield from port_problems(network, version)
     yield from _address_problems(network)
     yield from _route_problems(network)
     if network.domain and not network.domain.name:
         yield "domain.local_only: this is about the names of a domain. Give domain.name"
-    dns = network.dns or Dns()
-    if dns.enable is False and (dns.forwarders or dns.hosts):
+    if network.domain and network.domain.register and not network.domain.local_only:
+        yield "domain.register: libvirt registers only a domain that is local. Set local_only: true, or remove it"
+    yield from _dns_problems(network.dns or Dns())
+
+
+def _dns_problems(dns: Dns) -> Iterator[str]:
+    lists = ("forwarders", "hosts", "txts", "srvs")
+    given = [name for name in lists if getattr(dns, name)]
+    if dns.enable is False and given:
+        emptied = " and ".join(f"dns.{name}: []" for name in given)
         yield (
             "dns.enable: a network without DNS has no entries and asks no servers. "
-            "Set dns.hosts: [] and dns.forwarders: [], or remove enable: false"
+            f"Set {emptied}, or remove enable: false"
         )
     for number, forwarder in enumerate(dns.forwarders or ()):
         if not forwarder.addr and not forwarder.domain:
             yield f"dns.forwarders[{number}]: it has neither addr nor domain. Give one of them, or remove it"
+    for srv in dns.srvs or ():
+        where = f"dns.srvs[{' '.join(part for part in (srv.service, srv.protocol, srv.domain, srv.target) if part)}]"
+        for option in ("service", "protocol"):
+            if not getattr(srv, option):
+                yield f"{where}.{option}: an SRV record needs one. Give it, such as {_SRV[option]}"
+        for option in ("port", "priority", "weight"):
+            if getattr(srv, option) is not None and not srv.target:
+                yield f"{where}.{option}: this is about the target. Give target, or remove it"
 
 
 def _spelled(version: int) -> str:
     return f"{version // 1_000_000}.{version // 1_000 % 1_000}.{version % 1_000}"
-
-
-def _mode_problems(network: Network, version: int) -> Iterator[str]:
-    """Options that do not go with the forward mode."""
-    mode, forward = network.mode, network.forward or Forward()
-    if forward.nat is not None and mode != "nat":
-        yield f"forward.nat: only the mode nat translates addresses, and this one is {mode}. Remove it or set mode: nat"
-    if forward.dev and mode not in ("nat", "route"):
-        other = "Name the devices in forward.interfaces" if mode in MACVTAP_MODES else "Remove it, or set it to ''"
-        yield f"forward.dev: a network in mode {mode} is not limited to a device. {other}"
-    if forward.interfaces and mode not in MACVTAP_MODES:
-        yield (
-            f"forward.interfaces: the mode {mode} does not put guests on interfaces. Use forward.dev to limit where "
-            f"their traffic leaves, or one of the modes {', '.join(MACVTAP_MODES)}"
-        )
-    if not network.ips and (mode in ("nat", "route") or (mode == "open" and version < _OPEN_WITHOUT_ADDRESS_SINCE)):
-        yield f"ips: a network in mode {mode} needs an address of the host on it. Give one, or choose isolated"
-    if mode in MACVTAP_MODES:
-        yield from _guest_on_device_problems(network, forward)
-
-
-def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[str]:
-    mode = network.mode
-    if network.bridge_name and mode != "bridge":
-        yield f"bridge.name: guests of a network in mode {mode} are on devices. Name them in forward.interfaces"
-    if network.bridge_name and forward.interfaces:
-        yield "bridge.name: guests are ports of a bridge or have macvtap devices. Keep this or forward.interfaces"
-    if not network.bridge_name and not forward.interfaces:
-        either = "bridge.name (an existing bridge) or " if mode == "bridge" else ""
-        yield f"forward.mode: {mode} needs {either}forward.interfaces (devices for macvtap)"
-    bridge = network.bridge
-    for option, given in (
-        ("ips", network.ips),
-        ("routes", network.routes),
-        ("dns", network.dns),
-        ("domain", network.domain),
-        ("bridge.stp", bridge and bridge.stp is not None),
-        ("bridge.delay", bridge and bridge.delay is not None),
-        ("bridge.zone", bridge and bridge.zone),
-        ("mtu", network.mtu),
-        ("mac", network.mac),
-    ):
-        if given:
-            way = f"Set {option}: []" if option in ("ips", "routes") else "Remove it"
-            yield f"{option}: libvirt makes no bridge and serves nothing in mode {mode}. {way}, or choose another mode"
 
 
 def _address_problems(network: Network) -> Iterator[str]:
@@ -145,6 +136,7 @@ def _address_problems(network: Network) -> Iterator[str]:
                     f"{with_dhcp[interface.version]} has it already. Keep one"
                 )
             with_dhcp.setdefault(interface.version, str(ip.address))
+        yield from _boot_problems(where, interface, ip)
         yield from _range_problems(where, interface, dhcp)
         yield from _lease_problems(where, interface, ip)
     nat = network.forward.nat if network.forward else None
@@ -167,6 +159,22 @@ def _ipv6_problems(where: str, interface: kinds.Interface, ip: Ip, network: Netw
         yield f"{where}.tftp_root: libvirt serves TFTP over IPv4 only. Move it to an IPv4 address"
     if ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) and interface.network.prefixlen < _SHORTEST_DHCPV6_PREFIX:
         yield f"{where}.dhcp: dnsmasq serves no prefix shorter than {_SHORTEST_DHCPV6_PREFIX}. Make the subnet smaller"
+
+
+def _boot_problems(where: str, interface: kinds.Interface, ip: Ip) -> Iterator[str]:
+    dhcp = ip.dhcp or Dhcp()
+    if dhcp.bootp:
+        if interface.version == 6:
+            yield f"{where}.dhcp.bootp: libvirt serves it over IPv4 only. Move it to an IPv4 address"
+        elif not dhcp.ranges and not dhcp.hosts:
+            yield f"{where}.dhcp.bootp: no guest asks where no DHCP is served. Give ranges or hosts, or set file: ''"
+        if not dhcp.bootp.file:
+            yield f"{where}.dhcp.bootp.file: this is missing. Name the file to boot, or remove server (server: '')"
+    # Zones of the reverse DNS begin at whole bytes or hex digits: virSocketAddrPTRDomain() in src/util/virsocketaddr.c.
+    step, width = (8, 32) if interface.version == 4 else (4, 128)
+    prefix = interface.network.prefixlen
+    if ip.local_ptr and (prefix % step or not 0 < prefix < width):
+        yield f"{where}.local_ptr: no reverse zone has a prefix of {prefix}. Use a multiple of {step}, or remove it"
 
 
 def _order_problems(where: str, start: Optional[str], end: Optional[str]) -> Iterator[str]:

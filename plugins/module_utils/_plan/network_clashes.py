@@ -16,10 +16,10 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
     OWN_BRIDGE_MODES,
     DeclaredNetwork,
     Forward,
-    Ip,
     Network,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import Ip
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor, SeenLink
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -39,6 +39,7 @@ def device_problems(declared: DeclaredNetwork, network: Network, seen: SeenHyper
         return  # It runs as it is: what came and went since then is not for this task to refuse.
     devices = [("forward.dev", forward.dev)] if forward.dev else []
     devices += [(f"forward.interfaces[{each}]", each) for each in forward.interfaces or ()]
+    devices += [("forward.pf", forward.pf)] if forward.pf else []
     if network.mode == "bridge" and network.bridge_name:
         devices.append(("bridge.name", network.bridge_name))
     for option, device in devices:
@@ -50,6 +51,11 @@ def device_problems(declared: DeclaredNetwork, network: Network, seen: SeenHyper
         elif option == "bridge.name" and link.kind not in ("bridge", "openvswitch"):
             yield Problem(
                 f"{where}{option}: {device!r} is not a bridge but {link.kind or 'a network card'}. Name a bridge"
+            )
+        elif option == "forward.dev" and _is_port(link, seen):
+            yield Problem(
+                f"{where}{option}: {device!r} is a port of {link.master}, and what is routed leaves through that. "
+                f"Name {link.master}"
             )
         elif option.startswith("forward.interfaces") and link.master:
             yield Problem(
@@ -64,6 +70,12 @@ def device_problems(declared: DeclaredNetwork, network: Network, seen: SeenHyper
             f"{where}bridge.name: {bridge!r} exists on this host and is not libvirt's. "
             f"libvirt makes the bridge of a network in mode {network.mode} itself: choose another name"
         )
+
+
+def _is_port(link: SeenLink, seen: SeenHypervisor) -> bool:
+    """Whether the device has no traffic of its own. One in a VRF has, although that is its master."""
+    master = (seen.links or {}).get(link.master or "")
+    return master is not None and master.kind != "vrf"
 
 
 def _claims(

@@ -22,6 +22,22 @@ class NetworkStep(Step):
 
 
 @dataclass(frozen=True)
+class Plug(NetworkStep):
+    """Put a running guest's tap back on the network's bridge.
+
+    ``bridge`` is None where libvirt is yet to name it. ``own``: it is the bridge that libvirt makes for the network, so
+    that only guests are on it. ``static``: the bridge does not learn, libvirt keeps its table (macTableManager).
+    ``renew``: this libvirt knows which guests are on a network from records, which a restart loses.
+    """
+
+    nic: GuestNic
+    bridge: Optional[str]
+    own: bool = True
+    static: bool = False
+    renew: bool = False
+
+
+@dataclass(frozen=True)
 class Define(NetworkStep):
     """Make ``network`` the persistent definition, in the document there is, or in ``base`` for a new one."""
 
@@ -46,13 +62,29 @@ class Update(NetworkStep):
 
 
 @dataclass(frozen=True)
+class Describe(NetworkStep):
+    """Change title or description of the running copy (virNetworkSetMetadata, since libvirt 9.7). '' removes it."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Start(NetworkStep):
-    pass
+    """``after_stop``: the second half of a restart. Where it fails, the network is put back as it ran before.
+
+    ``plugs`` are then to be done again.
+    """
+
+    after_stop: bool = False
+    plugs: tuple[Plug, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stop(NetworkStep):
-    pass
+    """``for_restart``: the first half of a restart."""
+
+    for_restart: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,11 +95,3 @@ class Undefine(NetworkStep):
 @dataclass(frozen=True)
 class SetAutostart(NetworkStep):
     on: bool
-
-
-@dataclass(frozen=True)
-class Plug(NetworkStep):
-    """Put a running guest's tap back on the network's bridge. ``bridge`` is None where libvirt is yet to name it."""
-
-    nic: GuestNic
-    bridge: Optional[str]

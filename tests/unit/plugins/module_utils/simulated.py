@@ -16,11 +16,10 @@ from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     OWN_BRIDGE_MODES,
-    Dhcp,
-    Dns,
     Forward,
     Network,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import Dhcp, Dns
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import from_options, normal, overlay
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
     GuestNic,
@@ -31,6 +30,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
+    Describe,
     NetworkStep,
     Plug,
     SetAutostart,
@@ -61,6 +61,8 @@ def hypervisor_from(written: Mapping[str, Any]) -> SeenHypervisor:
         links=None if links is None else {name: _link_from(name, link) for name, link in links.items()},
         routes=tuple(SeenRoute(**each) for each in written.get("routes", ())),
         missing_folders=frozenset(written.get("missing_folders", ())),
+        # What the simulated host's firewall is. It is asked for with libvirt 10.4 and newer only.
+        loses_rules=written.get("firewall", "nftables") == "nftables",
     )
 
 
@@ -74,6 +76,7 @@ def _network_from(written: Mapping[str, Any]) -> SeenNetwork:
         autostart=written.get("autostart", active and config is not None),
         config=None if config is None else read_record(name, config),
         live=None if live is None else read_record(name, live),
+        busy=frozenset(written.get("busy", ())),
     )
 
 
@@ -121,6 +124,11 @@ def after_step(seen: SeenHypervisor, step: Step) -> SeenHypervisor:
         if known.config is None:
             raise Refused("autostart of a transient network")
         return _with(seen, replace(known, autostart=step.on))
+    if isinstance(step, Describe):
+        if known.live is None or seen.version < 9_007_000:
+            raise Refused("no running copy that can be described")
+        live = replace(known.live, **{step.kind: step.text or None})
+        return _with(seen, replace(known, live=live))
     assert isinstance(step, Update)
     return _with(seen, _updated(known, step))
 
@@ -196,6 +204,21 @@ def _updated_copy(network: Network, step: Update) -> Network:
     if step.section == "dns-host":
         dns = network.dns or Dns()
         return normal(replace(network, dns=replace(dns, hosts=_changed(dns.hosts or (), step, _same_dns_host))))
+    if step.section == "dns-txt":
+        dns = network.dns or Dns()
+        return normal(replace(network, dns=replace(dns, txts=_changed(dns.txts or (), step, _same_name))))
+    if step.section == "dns-srv":
+        dns = network.dns or Dns()
+        return normal(replace(network, dns=replace(dns, srvs=_changed(dns.srvs or (), step, _same_service))))
+    if step.section == "portgroup":
+        groups = _changed(network.portgroups or (), step, _same_name)
+        if sum(bool(group.default) for group in groups) > 1:
+            raise Refused("a different portgroup is already the default")
+        return normal(replace(network, portgroups=groups))
+    if step.section == "forward-interface":
+        forward = network.forward or Forward()
+        interfaces = _changed(forward.interfaces or (), step, lambda one, other: bool(one == other))
+        return normal(replace(network, forward=replace(forward, interfaces=interfaces)))
     found = [ip for ip in network.ips or () if ip.address == step.ip]
     if not found:
         raise Refused(f"no address {step.ip}")
@@ -214,7 +237,7 @@ def _changed(entries: tuple[Any, ...], step: Update, same: Callable[[Any, Any], 
         if matching:
             raise Refused(f"there is already {matching[0]}")
         return (*entries, step.item)
-    if step.command == "modify" and step.section != "ip-dhcp-host":
+    if step.command == "modify" and step.section not in ("ip-dhcp-host", "portgroup"):
         raise Refused(f"{step.section} cannot be modified")
     if step.command == "delete" and step.section == "ip-dhcp-host":
         # Every attribute that is given must fit.
@@ -224,6 +247,16 @@ def _changed(entries: tuple[Any, ...], step: Update, same: Callable[[Any, Any], 
     if step.command == "delete":
         return tuple(entry for entry in entries if entry is not matching[0])
     return tuple(step.item if entry is matching[0] else entry for entry in entries)
+
+
+def _same_name(one: Any, other: Any) -> bool:
+    return bool(one.name == other.name)
+
+
+def _same_service(one: Any, asked: Any) -> bool:
+    """libvirt asks for what is given only, of every record there is."""
+    names = ("service", "protocol", "domain", "target")
+    return all(getattr(asked, name) in (None, getattr(one, name)) for name in names)
 
 
 def _same_dns_host(one: Any, other: Any) -> bool:

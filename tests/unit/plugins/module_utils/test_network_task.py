@@ -188,13 +188,16 @@ def test_what_there_is_no_option_for_stays(connection: Any) -> None:
     assert root.find("ip").get("netmask") == "255.255.255.0"
 
 
-def test_interfaces_of_a_hostdev_network_stay(connection: Any) -> None:
+def test_devices_of_a_hostdev_network_stay(connection: Any) -> None:
     connection.networkDefineXML(
-        "<network><name>lab</name><forward mode='hostdev' managed='yes'><interface dev='eth4'/>"
-        "<interface dev='eth5'/></forward></network>"
+        "<network><name>lab</name><forward mode='hostdev' managed='yes'><driver name='vfio'/><pf dev='eth4'/></forward>"
+        "</network>"
     )
-    task({"name": "lab", "state": "present", "dns": {"enable": False}})
-    assert [each.get("dev") for each in described(connection).iterfind("forward/interface")] == ["eth4", "eth5"]
+    task({"name": "lab", "state": "present", "trust_guest_rx_filters": True})
+    root = described(connection)
+    assert root.find("forward/pf").get("dev") == "eth4"
+    assert root.find("forward/driver").get("name") == "vfio"
+    assert root.find("forward").get("managed") == "yes"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ class GivenTask:
             raise VirtNetError("no room")
         self._log.append(step.words)
 
+    def report(self, plan: Plan) -> dict[str, Any]:
+        return {"steps_reported": len(plan.steps)}
+
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -67,13 +70,14 @@ def test_read_plan_apply_verify_under_the_lock(log: list[str]) -> None:
     plan = _run.converge(GivenTask(log, CHANGE, DONE), check_mode=False)
     assert log == ["lock", "plan", "make it", "start it", "plan", "unlock"]
     assert [step.words for step in plan.steps] == ["make it", "start it"]
-    assert plan.result == {"things": ["found"]}, "the result is the one that was read afterwards"
+    assert plan.result == {"things": ["found"], "steps_reported": 2}, "the result is the one that was read afterwards"
 
 
 def test_check_mode_ends_before_the_first_step_and_takes_no_lock(log: list[str]) -> None:
     plan = _run.converge(GivenTask(log, CHANGE), check_mode=True)
     assert log == ["plan"]
-    assert plan is CHANGE
+    assert plan.steps is CHANGE.steps
+    assert plan.result == {"things": ["planned"], "steps_reported": 2}
 
 
 def test_nothing_to_do_is_read_once(log: list[str]) -> None:
@@ -92,7 +96,7 @@ def test_problems_refuse_before_the_first_step(log: list[str], check_mode: bool)
 
 def test_what_is_missing_is_a_problem_of_a_real_run_only(log: list[str]) -> None:
     plan = Plan(steps=[MAKE], problems=[Problem("no br0", missing=True)])
-    assert _run.converge(GivenTask(log, plan), check_mode=True) is plan
+    assert _run.converge(GivenTask(log, plan), check_mode=True).problems is plan.problems
     with pytest.raises(InvalidDeclaration) as refused:
         _run.converge(GivenTask(log, plan), check_mode=False)
     assert str(refused.value) == "Nothing was changed: no br0"

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Domain, Network
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import (
     Dhcp,
     DhcpHost,
     Dns,
     DnsForwarder,
-    Domain,
     Ip,
-    Network,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     declared_part,

@@ -28,8 +28,8 @@ from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils impo
 
 # Elements that are not declared, before, between and behind those that are.
 FOREIGN = (
-    "<network><!-- first --><name>lab</name><metadata><o:wner xmlns:o='http://example.com/'>x</o:wner></metadata>"
-    "<bandwidth><inbound average='1'/></bandwidth><portgroup name='a'/><!-- last --></network>"
+    "<network from='later'><!-- first --><name>lab</name><later release='99'><has>more</has></later>"
+    "<o:wner xmlns:o='http://example.com/'>x</o:wner><!-- last --></network>"
 )
 
 
