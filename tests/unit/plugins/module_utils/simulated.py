@@ -76,6 +76,7 @@ def _network_from(written: Mapping[str, Any]) -> SeenNetwork:
         autostart=written.get("autostart", active and config is not None),
         config=None if config is None else read_record(name, config),
         live=None if live is None else read_record(name, live),
+        hides_config=written.get("hides_config", False),
         busy=frozenset(written.get("busy", ())),
     )
 

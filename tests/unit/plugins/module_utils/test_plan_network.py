@@ -29,7 +29,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils import _network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import URI, declared_objects, one_or_many
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import Update
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import Plug, Update
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan, Step
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._run import result_of
 from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils.golden import as_yaml
@@ -109,7 +109,10 @@ def shown(plan: Plan) -> dict[str, Any]:
 
 
 def kind(step: Step) -> str:
-    """The type of a step, and for an update the copies of the definition that it changes."""
-    if not isinstance(step, Update):
-        return type(step).__name__
-    return "Update " + " and ".join(copy for copy in ("live", "config") if getattr(step, copy))
+    """The type of a step, for an update the copies of the definition that it changes, and what is special of a plug."""
+    if isinstance(step, Update):
+        return "Update " + " and ".join(copy for copy in ("live", "config") if getattr(step, copy))
+    if isinstance(step, Plug):
+        special = {"shared": not step.own, "static": step.static, "renew": step.renew}
+        return " ".join(["Plug", *(word for word, holds in special.items() if holds)])
+    return type(step).__name__
