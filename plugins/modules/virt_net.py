@@ -656,6 +656,32 @@ networks:
       description: Whether the running network differs from its definition in something declared.
       type: bool
       returned: when the network is defined
+replugged:
+  description: Taps of running guests that were plugged into a bridge, or would be in check mode.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    network:
+      description: Name of the network.
+      type: str
+      returned: success
+    guest:
+      description: Name of the guest.
+      type: str
+      returned: success
+    mac:
+      description: MAC address of the guest's interface.
+      type: str
+      returned: success
+    device:
+      description: The tap on the host.
+      type: str
+      returned: success
+    gap:
+      description: Seconds from the stop of the network until the tap forwarded again.
+      type: float
+      returned: when the network was restarted
 pending_restart:
   description: Names of the networks whose declared definition takes effect at their next start only.
   returned: success

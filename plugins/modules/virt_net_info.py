@@ -36,6 +36,15 @@ EXAMPLES = r"""
     name: default
   register: default
 
+- name: Keep all networks of this host as they are now
+  virtnet.hypervisor.virt_net:
+    networks: "{{ all.declarations }}"
+
+- name: Name the networks that wait for a restart, and why
+  ansible.builtin.debug:
+    msg: "{{ item.name }}: {{ item.pending | map(attribute='option') | join(', ') }}"
+  loop: "{{ all.networks | selectattr('pending') }}"
+
 - name: Show which guest has which address
   ansible.builtin.debug:
     msg: "{{ item.hostname }} {{ item.mac }} {{ item.ip }} until {{ item.expiry }}"
@@ -89,6 +98,25 @@ networks:
           description: The interface's device on the host.
           type: str
           returned: success
+    pending:
+      description:
+        - The options in which the running network differs from its definition, which takes effect at its next start.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        option:
+          description: Name of the option at the top level of M(virtnet.hypervisor.virt_net).
+          type: str
+          returned: success
+        running:
+          description: Its value as the network runs. Null when there is none.
+          type: raw
+          returned: success
+        defined:
+          description: Its value as defined. Null when there is none.
+          type: raw
+          returned: success
     leases:
       description: DHCP leases in force, in the order of their addresses.
       type: list
@@ -127,6 +155,13 @@ networks:
           description: When the lease ends, in ISO 8601 (UTC). Null when it does not end.
           type: str
           returned: success
+declarations:
+  description:
+    - The same networks as the option O(virtnet.hypervisor.virt_net#module:networks) takes them, and nothing else. Given
+      back, they change nothing; on another host they make the same networks.
+  returned: success
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -141,10 +176,11 @@ def main() -> None:
     module = AnsibleModule(argument_spec={"uri": URI, "name": {"type": "str"}}, supports_check_mode=True)
     require(module, ["libvirt", "lxml"])
     try:
-        networks = networks_info(module.params["uri"], module.params["name"])
+        found = networks_info(module.params["uri"], module.params["name"])
     except VirtNetError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, networks=networks)
+        raise  # fail_json does not return; this is for readers and type checkers.
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

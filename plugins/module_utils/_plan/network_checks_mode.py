@@ -18,6 +18,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network 
 )
 
 _OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
+_XEN_DRIVER_SINCE = 10_000_000
 
 
 def mode_problems(network: Network, version: int) -> Iterator[str]:
@@ -38,6 +39,8 @@ def mode_problems(network: Network, version: int) -> Iterator[str]:
     if mode in HOST_DEVICE_MODES:
         yield from _guest_on_device_problems(network, forward)
     yield from _device_problems(mode, forward)
+    if forward.driver and forward.driver.name == "xen" and version < _XEN_DRIVER_SINCE:
+        yield "forward.driver.name: libvirt knows the driver xen since 10.0.0. Remove it, or upgrade"
 
 
 def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[str]:
