@@ -41,6 +41,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Step
 
+UUID = "0c2f7d1e-5e2c-4f5a-9a3b-6f0d8a7b1c01"
+"""The one of each network, unless its definition says otherwise."""
+
 
 class Refused(Exception):
     """What libvirt answers with an error."""
@@ -71,7 +74,7 @@ def _network_from(written: Mapping[str, Any]) -> SeenNetwork:
     live = written.get("live", config) if active else None
     return SeenNetwork(
         name=name,
-        uuid="0c2f7d1e-5e2c-4f5a-9a3b-6f0d8a7b1c01",
+        uuid=UUID,
         active=active,
         autostart=written.get("autostart", active and config is not None),
         config=None if config is None else read_record(name, config),
@@ -144,7 +147,8 @@ def _defined(seen: SeenHypervisor, step: Define) -> SeenNetwork:
         _refuse_bridge_twice(seen, step.name, config)
     if known is not None:
         return replace(known, config=config)
-    return SeenNetwork(step.name, uuid="", active=False, autostart=False, config=config, live=None)
+    uuid = config.uuid or UUID
+    return SeenNetwork(step.name, uuid=uuid, active=False, autostart=False, config=config, live=None)
 
 
 def _refuse_bridge_twice(seen: SeenHypervisor, name: str, network: Network) -> None:

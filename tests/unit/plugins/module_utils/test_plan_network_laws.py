@@ -21,7 +21,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
 from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils import strategies
-from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils.simulated import after_step
+from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils.simulated import UUID, after_step
 
 versions = st.sampled_from([8_000_000, 9_000_000, 11_003_000])
 
@@ -44,7 +44,7 @@ tasks = st.builds(
     ),
     strategies.options,
     st.sampled_from(["active", "inactive", "present", "absent"]),
-    st.sampled_from(["defer", "restart"]),
+    st.sampled_from(["defer", "restart", "fail"]),
     st.none() | st.booleans(),
 )
 networks = st.builds(network, strategies.options)
@@ -60,13 +60,16 @@ def hosts(draw: st.DrawFn) -> SeenHypervisor:
         live = draw(networks) if kind == "running another" else config
     seen = SeenNetwork(
         name="lab",
-        uuid="",
+        uuid=UUID,
         active=kind not in ("none", "stopped"),
         autostart=kind not in ("none", "transient") and draw(st.booleans()),
         config=None if kind == "transient" else config,
         live=None if kind == "stopped" else live,
+        busy=draw(st.frozensets(st.sampled_from(["eth0", "eth1"]))),
     )
-    return SeenHypervisor(version=draw(versions), networks={} if kind == "none" else {"lab": seen})
+    return SeenHypervisor(
+        version=draw(versions), networks={} if kind == "none" else {"lab": seen}, loses_rules=draw(st.booleans())
+    )
 
 
 @given(tasks, hosts())
