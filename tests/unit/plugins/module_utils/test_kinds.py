@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
+
+URI = "http://example.com/owner"
 
 CANONICAL: list[tuple[kinds.Kind, Any, Any]] = [
     (kinds.Text(), "  a title ", "a title"),
@@ -35,6 +38,23 @@ CANONICAL: list[tuple[kinds.Kind, Any, Any]] = [
     (kinds.InterfaceAddress(), "FD00::1/64", "fd00::1/64"),
     (kinds.NetworkAddress(), "10.1.0.0/255.255.0.0", "10.1.0.0/16"),
     (kinds.NetworkAddress(), "::/0", "::/0"),
+    (kinds.Choice("none", "vfio", unset="none"), "none", "none"),
+    (kinds.Flag(), False, False),
+    (kinds.Uuid(), "6A5B2F0E2F0B4C529D5D0123456789AB", "6a5b2f0e-2f0b-4c52-9d5d-0123456789ab"),
+    (kinds.Uuid(), " 6a5b2f0e-2f0b-4c52-9d5d-0123456789ab ", "6a5b2f0e-2f0b-4c52-9d5d-0123456789ab"),
+    (kinds.Uuid(), "", ""),
+    (kinds.PciAddress(), "0000:03:10.1", "0000:03:10.1"),
+    (kinds.PciAddress(), " 03:1F.7", "0000:03:1f.7"),
+    (kinds.PciAddress(), "AF01:00:00.0", "af01:00:00.0"),
+    (kinds.Prose(), "  One line.\n\n\tAnother.\n", "One line.\n\n\tAnother."),
+    (kinds.Prose(), "\n", ""),
+    (kinds.ForeignXml(URI), "", ""),
+    (kinds.ForeignXml(URI), f"<a xmlns='{URI}'/>", f'<a xmlns="{URI}"></a>'),
+    (
+        kinds.ForeignXml(URI),
+        f"<o:a  y='2' x=\"1\" xmlns:o='{URI}'>\n  <!-- gone -->\n  <o:b/>\n</o:a>\n",
+        f'<o:a xmlns:o="{URI}" x="1" y="2"><o:b></o:b></o:a>',
+    ),
 ]
 
 
@@ -69,6 +89,23 @@ REFUSED: list[tuple[kinds.Kind, Any, str]] = [
     (kinds.NetworkAddress(), "10.1.0.0", "'10.1.0.0' has no prefix"),
     (kinds.NetworkAddress(), "10.1.2.3/16", "'10.1.2.3/16' is an address inside a network. Write 10.1.0.0/16"),
     (kinds.NetworkAddress(), "ten/8", "'ten/8' is not a network"),
+    (kinds.Flag(), "yes", "'yes' is neither true nor false"),
+    (kinds.Choice("none", "vfio", unset="none"), "uio", "'uio' is not one of none, vfio"),
+    (kinds.Choice("none", "vfio", unset="none"), "", "'' is not one of none, vfio"),
+    (kinds.Uuid(), "lab", "'lab' is not a UUID, such as 6a5b2f0e-2f0b-4c52-9d5d-0123456789ab"),
+    (kinds.Uuid(), "6a5b2f0e-2f0b-4c52-9d5d-0123456789a", "is not a UUID"),
+    (kinds.PciAddress(), "", "'' is not the address of a PCI device, such as 0000:03:10.1 (lspci -D shows it)"),
+    (kinds.PciAddress(), "0000:03:20.1", "is not the address of a PCI device"),
+    (kinds.PciAddress(), "0000:03:10.8", "is not the address of a PCI device"),
+    (kinds.PciAddress(), "00000:03:10.1", "is not the address of a PCI device"),
+    (kinds.PciAddress(), "0000:03:10.1\n0", "is not the address of a PCI device"),
+    (kinds.Prose(), "a \x07 bell", "the text holds a control character. Remove it"),
+    (kinds.ForeignXml(URI), "<a/>", f"the element <a> is not in the namespace '{URI}'. Give it that xmlns"),
+    (kinds.ForeignXml(URI), "<a xmlns='http://example.com/owners'/>", "is not in the namespace"),
+    (kinds.ForeignXml(""), "<a/>", "is not in the namespace ''"),
+    (kinds.ForeignXml(URI), f"<a xmlns='{URI}'/><b/>", "this is not one well-formed XML element: junk after"),
+    (kinds.ForeignXml(URI), "owner: Ada", "this is not one well-formed XML element"),
+    (kinds.ForeignXml(URI), f"<!DOCTYPE a><a xmlns='{URI}'/>", "the element has a DOCTYPE. Remove it"),
 ]
 
 
@@ -89,6 +126,13 @@ def test_refused(kind: kinds.Kind, given_: Any, sentence: str) -> None:
         (kinds.Integer(0, 30), 0, False),
         (kinds.Integer(68, 90, zero_unsets=True), 0, True),
         (kinds.Integer(68, 90, zero_unsets=True), 68, False),
+        (kinds.Flag(), False, True),
+        (kinds.Flag(), True, False),
+        (kinds.Choice("none", "vfio", unset="none"), "none", True),
+        (kinds.Choice("none", "vfio", unset="none"), "vfio", False),
+        (kinds.Choice("none", "vfio"), "none", False),
+        (kinds.Prose(), "", True),
+        (kinds.ForeignXml(URI), "", True),
     ],
 )
 def test_which_values_remove_a_property(kind: kinds.Kind, value: Any, unset: bool) -> None:
@@ -121,3 +165,16 @@ def test_all_spellings_of_a_mac_have_one_canonical_form(raw: bytes) -> None:
     text = raw.hex(":")
     dashes = text.replace(":", "-")
     assert forms(kinds.Mac(), {text, text.upper(), dashes, dashes.upper()}) in ({text}, {"refused"})
+
+
+@given(st.uuids())
+def test_all_spellings_of_a_uuid_have_one_canonical_form(value: uuid.UUID) -> None:
+    text = str(value)
+    assert forms(kinds.Uuid(), {text, text.upper(), value.hex, value.hex.upper()}) == {text}
+
+
+@given(st.integers(0, 0xFFFF), st.integers(0, 0xFF), st.integers(0, 0x1F), st.integers(0, 7))
+def test_all_spellings_of_a_pci_address_have_one_canonical_form(domain: int, bus: int, slot: int, part: int) -> None:
+    text = f"{domain:04x}:{bus:02x}:{slot:02x}.{part}"
+    spellings = {text, text.upper(), *([text[5:]] if domain == 0 else [])}
+    assert forms(kinds.PciAddress(), spellings) == {text}

@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import random
+from dataclasses import make_dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt import xml_record
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Domain, Network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_services import (
     Dhcp,
@@ -22,6 +25,8 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_
     Ip,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
+    Values,
+    declare,
     declared_part,
     from_options,
     newer_than,
@@ -87,7 +92,7 @@ def test_the_options_of_a_record_give_the_record(a: Network) -> None:
 
 @given(strategies.options, st.randoms(use_true_random=False))
 def test_the_order_of_options_means_nothing(options: strategies.Options, shuffler: random.Random) -> None:
-    """Of options and of lists, except of servers, which are asked in turn, and of names, of which the first counts."""
+    """Except where it counts: servers are asked in turn, the first name is found, and dnsmasq reads line by line."""
     assert record(shuffled(options, shuffler)) == record(options)
 
 
@@ -98,7 +103,7 @@ def shuffled(value: Any, shuffler: random.Random, name: str = "") -> Any:
         return {key: shuffled(inner, shuffler, key) for key, inner in items}
     if isinstance(value, list):
         inner_values = [shuffled(inner, shuffler) for inner in value]
-        if name not in ("forwarders", "names"):
+        if name not in ("forwarders", "names", "dnsmasq_options"):
             shuffler.shuffle(inner_values)
         return inner_values
     return value
@@ -134,6 +139,77 @@ def test_options_newer_than_the_backend_are_found_where_they_are() -> None:
     assert list(newer_than(Network(title="The lab"), 9_006_000)) == [("title", 9_007_000)]
     assert list(newer_than(Network(title="The lab"), 9_007_000)) == []
     assert list(newer_than(Network(), 8_000_000)) == []
+
+
+OWNER, COST = "http://example.com/owner", "http://example.com/cost"
+ADA, GRACE = (f'<owner xmlns="{OWNER}">{name}</owner>' for name in ("Ada", "Grace"))
+CENTRE = f'<cost xmlns="{COST}" centre="17"></cost>'
+
+
+@pytest.mark.parametrize(
+    ("before", "declared", "after"),
+    [
+        (None, {OWNER: ADA}, {OWNER: ADA}),
+        ({COST: CENTRE}, {OWNER: ADA}, {COST: CENTRE, OWNER: ADA}),
+        ({COST: CENTRE, OWNER: ADA}, {OWNER: GRACE}, {COST: CENTRE, OWNER: GRACE}),
+        ({COST: CENTRE, OWNER: ADA}, {OWNER: ""}, {COST: CENTRE}),
+        ({OWNER: ADA}, {OWNER: ""}, None),
+        ({OWNER: ADA}, {COST: ""}, {OWNER: ADA}),
+        ({OWNER: ADA}, {}, {OWNER: ADA}),
+    ],
+)
+def test_each_namespace_is_declared_on_its_own(before: Any, declared: Any, after: Any) -> None:
+    found = overlay(normal(Network(metadata=before)), Network(metadata=declared))
+    assert found.metadata == after
+
+
+def test_only_declared_namespaces_are_of_the_declared_part() -> None:
+    network = Network(metadata={COST: CENTRE, OWNER: ADA})
+    assert declared_part(network, Network(metadata={OWNER: ""})).metadata == {OWNER: ADA}
+    assert declared_part(network, Network(metadata={"http://example.com/other": ""})).metadata is None
+    assert declared_part(network, Network()).metadata is None
+
+
+def test_the_elements_of_namespaces_are_canonical() -> None:
+    found = record({"metadata": {OWNER: f"<owner xmlns='{OWNER}'>\n  Ada\n</owner>", COST: ""}})
+    assert found.metadata == {OWNER: ADA, COST: ""}
+    assert to_options(normal(found))["metadata"] == {OWNER: ADA}
+
+
+def test_an_element_of_another_namespace_is_refused_by_its_key() -> None:
+    problems: list[str] = []
+    from_options(Network, {"name": "lab", "metadata": {OWNER: CENTRE}}, "", problems)
+    assert problems == [
+        f"metadata[{OWNER}]: the element <{{{COST}}}cost> is not in the namespace '{OWNER}'. Give it that xmlns."
+    ]
+
+
+def test_values_within_an_element_are_a_list_as_any_other() -> None:
+    current = record({"dnsmasq_options": ["no-hosts", "log-dhcp"]})
+    assert overlay(current, Network()).dnsmasq_options == ("no-hosts", "log-dhcp")
+    assert overlay(current, record({"dnsmasq_options": ["log-dhcp", "no-hosts"]})) != current
+    assert overlay(current, record({"dnsmasq_options": []})).dnsmasq_options == ()
+    assert record({"dnsmasq_options": ["b", "a", "b"]}).dnsmasq_options == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("within", "place", "document"),
+    [
+        ("", "entry", "<record><entry>b</entry><entry>a</entry></record>"),
+        ("list", "entry", "<record><list><entry>b</entry><entry>a</entry></list></record>"),
+        ("list", "entry/@value", '<record><list><entry value="b"/><entry value="a"/></list></record>'),
+    ],
+)
+def test_where_values_stand(within: str, place: str, document: str) -> None:
+    cls = make_dataclass(
+        "Record", [("values", tuple, declare(Values(kinds.Text(), place, ordered=True, within=within)))], frozen=True
+    )
+    element = xml_record.parse("<record/>", where="new")
+    xml_record.write(element, cls(values=()), cls(values=("b", "a")))
+    assert xml_record.serialize(element) == document
+    assert xml_record.read(cls, element) == cls(values=("b", "a"))
+    xml_record.write(element, cls(values=("b", "a")), cls(values=()))
+    assert xml_record.serialize(element) == "<record/>"
 
 
 @pytest.mark.parametrize(
