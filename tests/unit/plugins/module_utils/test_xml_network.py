@@ -111,11 +111,11 @@ def test_the_schema_is_read_as_far_as_it_goes() -> None:
 def schema_places() -> frozenset[str]:
     """Elements and attributes below <network> in the schema of this machine, as "network/ip/@address"."""
     root = etree.parse(SCHEMAS / "network.rng").getroot()
-    files = [root, *(etree.parse(SCHEMAS / each.get("href")).getroot() for each in root.iter(f"{RNG}include"))]
+    files = [root, *(etree.parse(SCHEMAS / each.get("href", "")).getroot() for each in root.iter(f"{RNG}include"))]
     defined: dict[str, list[etree._Element]] = {}
     for file in files:
         for define in file.iter(f"{RNG}define"):
-            defined.setdefault(define.get("name"), []).append(define)
+            defined.setdefault(define.get("name", ""), []).append(define)
     return frozenset(allowed_places(defined["network"], "", defined))
 
 
@@ -124,7 +124,7 @@ def allowed_places(
 ) -> Iterator[str]:
     """What the schema's ``nodes`` allow below ``path``. An element of any name (metadata has them) is no place."""
     for node in nodes:
-        name = node.get("name")
+        name = node.get("name", "")
         if node.tag == f"{RNG}ref":
             yield from allowed_places(defined[name], path, defined)
         elif node.tag == f"{RNG}attribute" and name:
