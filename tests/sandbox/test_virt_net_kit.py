@@ -13,6 +13,9 @@ import importlib
 import io
 import json
 import re
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -238,6 +241,103 @@ def fingerprint(*folders: str) -> dict[str, str]:
             content = path.read_bytes() if path.is_file() else b""
             found[str(path)] = f"{status.st_mode:o} {status.st_mtime_ns} {content!r}"
     return found
+
+
+def dnsmasq(name: str = "lab") -> list[str]:
+    """The lines of the configuration that libvirt made for a network's dnsmasq."""
+    text = Path(f"/var/lib/libvirt/dnsmasq/{name}.conf").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+_RECORDS = {"A": 1, "PTR": 12, "TXT": 16, "SRV": 33}
+
+
+def lookup(name: str, kind: str, server: str = f"{SUBNET}.1") -> list[str]:
+    """What a DNS server answers, in the order of ``dig +short``, sorted. No record and no name are no answer."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.strip(".").split(".")) + b"\0"
+    query = struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + labels + struct.pack(">2H", _RECORDS[kind], 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(query, (server, 53))
+        reply = client.recv(4096)
+    answers, offset, found = struct.unpack(">H", reply[6:8])[0], len(query), []
+    for _number in range(answers):
+        _name, offset = _dns_name(reply, offset)
+        record, _class, _ttl, size = struct.unpack(">2HIH", reply[offset : offset + 10])
+        if record == _RECORDS[kind]:
+            found.append(_dns_data(kind, reply, offset + 10, size))
+        offset += 10 + size
+    return sorted(found)
+
+
+def _dns_data(kind: str, reply: bytes, start: int, size: int) -> str:
+    if kind == "A":
+        return socket.inet_ntoa(reply[start : start + size])
+    if kind == "TXT":
+        texts, offset = [], start
+        while offset < start + size:
+            texts.append(reply[offset + 1 : offset + 1 + reply[offset]].decode())
+            offset += 1 + reply[offset]
+        return " ".join(texts)
+    if kind == "SRV":
+        numbers = struct.unpack(">3H", reply[start : start + 6])
+        return " ".join([*map(str, numbers), _dns_name(reply, start + 6)[0]])
+    return _dns_name(reply, start)[0]
+
+
+def _dns_name(reply: bytes, offset: int) -> tuple[str, int]:
+    """A name and the place behind it. It may end by pointing to an earlier one (RFC 1035, 4.1.4)."""
+    labels = []
+    while reply[offset]:
+        if reply[offset] >= 0xC0:
+            rest = _dns_name(reply, (reply[offset] & 0x3F) << 8 | reply[offset + 1])[0]
+            return ".".join([*labels, rest]), offset + 2
+        labels.append(reply[offset + 1 : offset + 1 + reply[offset]].decode())
+        offset += 1 + reply[offset]
+    return ".".join(labels), offset + 1
+
+
+# What the sandbox has none of.
+
+
+@contextlib.contextmanager
+def virtual_functions(*addresses: str) -> Iterator[None]:
+    """Virtual functions of a network card, as far as libvirt looks when it defines and starts a pool of them."""
+    folder = Path("/sys/bus/pci/devices")
+    subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+    try:
+        for address in addresses:
+            # virPCIIsVirtualFunction() in libvirt's src/util/virpci.c.
+            (folder / address / "physfn").mkdir(parents=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@contextlib.contextmanager
+def traffic_control() -> Iterator[Callable[[], list[str]]]:
+    """libvirt calls tc through a script that writes down the call; the block gets a function that tells them.
+
+    What this kernel may lack (sfq, police, fw) is not tried, so that a network with bandwidth starts. All else is done.
+    """
+    tool, log, real = Path("/usr/sbin/tc").resolve(), scratch() / "tc.log", scratch() / "tc.real"
+    script = scratch() / "tc.script"
+    shutil.copy2(tool, real)
+    log.write_text("", encoding="ascii")
+    script.write_text(
+        f"""#!/bin/sh
+echo "$*" >> {log}
+case " $* " in *" sfq "* | *" police "* | *" fw "*) exit 0 ;; esac
+exec {real} "$@"
+""",
+        encoding="ascii",
+    )
+    script.chmod(0o755)
+    subprocess.run(["mount", "--bind", script, tool], check=True)
+    try:
+        yield lambda: log.read_text(encoding="ascii").splitlines()
+    finally:
+        subprocess.run(["umount", tool], check=True)
 
 
 # Other hands.
