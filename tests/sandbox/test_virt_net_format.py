@@ -377,6 +377,11 @@ class TestMetadata:
         assert xpath(definition(), "metadata") == []
         assert_all_valid()
 
+    def test_blanks_between_words_stay(self) -> None:
+        text = "<note xmlns='urn:one'>see the <b>wiki</b> first</note>"
+        change(**nat(metadata={"urn:one": text}, state="present"))
+        assert "see the <b>wiki</b> first" in definition()
+
     def test_a_running_network(self) -> None:
         """Nothing depends on it, so that nothing waits for a restart."""
         succeed(run(**nat(metadata={"urn:one": self.ONE})))

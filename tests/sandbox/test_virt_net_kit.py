@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import ipaddress
 import json
 import re
 import shutil
@@ -163,6 +164,33 @@ def xpath(document: str, path: str) -> list[str]:
     found = etree.fromstring(document.encode()).xpath(path)
     assert isinstance(found, list)
     return [each if isinstance(each, str) else (each.text or "") for each in found]
+
+
+def meaning(document: str) -> Any:
+    """What a document says, whatever the order and the spelling in which libvirt takes it for the same."""
+    return _meaning(etree.fromstring(document.encode()))
+
+
+# Lists whose order means something to dnsmasq.
+_ORDERED = ("forwarder", "hostname", "option")
+
+
+def _meaning(element: etree._Element) -> Any:
+    attributes = {str(name): str(value) for name, value in element.attrib.items()}
+    if attributes.get("family") == "ipv4":
+        del attributes["family"]
+    if "netmask" in attributes:
+        attributes["prefix"] = str(ipaddress.ip_network(f"0.0.0.0/{attributes.pop('netmask')}").prefixlen)
+    elif element.tag == "ip" and "prefix" not in attributes:
+        # virSocketAddrGetIPPrefix() in libvirt's src/util/virsocketaddr.c.
+        first = attributes["address"].partition(".")[0]
+        attributes["prefix"] = "64" if ":" in first else "8" if int(first) < 128 else "16" if int(first) < 192 else "24"
+    attributes = {name: value.lower() if name in ("mac", "address") else value for name, value in attributes.items()}
+    children: list[Any] = [_meaning(child) for child in element.iterchildren(etree.Element)]
+    ordered = [child for child in children if child[0].rpartition("}")[2] in _ORDERED]
+    rest = [child for child in children if child not in ordered]
+    text = " ".join("".join(element.xpath("text()")).split())
+    return (str(element.tag), sorted(attributes.items()), text, ordered, sorted(rest, key=repr))
 
 
 @cache
