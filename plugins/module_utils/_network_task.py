@@ -43,13 +43,16 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.backend import LOSES_RULES_SINCE, uses_nftables
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.hold import can_hold, hold, is_held, release
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
+    Hold,
     NetworkStep,
     Plug,
+    Release,
     Start,
     Stop,
 )
@@ -96,14 +99,18 @@ class NetworkTask:
         seen = read_hypervisor(self._connection)
         self._running = frozenset(each.name for each in seen.networks.values() if each.active)
         if not self._sees_devices:
+            # What is not known is taken for the worse.
             return plan_networks(self._declared, replace(seen, loses_rules=seen.version >= LOSES_RULES_SINCE))
+        seen = replace(seen, held=is_held())
         if needs_links(self._declared, seen):
+            has_nftables = seen.version >= LOSES_RULES_SINCE and uses_nftables()
             seen = replace(
                 seen,
                 links=read_links(),
                 routes=read_routes(),
                 missing_folders=self._missing_folders(),
-                loses_rules=seen.version >= LOSES_RULES_SINCE and uses_nftables(),
+                loses_rules=has_nftables,
+                can_hold=not has_nftables and can_hold(),
             )
         return plan_networks(self._declared, seen)
 
@@ -114,9 +121,14 @@ class NetworkTask:
     def apply(self, step: Step) -> None:
         if isinstance(step, Plug):
             self._plug(step)
-            return
-        if not isinstance(step, NetworkStep):
-            raise TypeError(f"{type(step).__name__} is not a step on a network")
+        elif isinstance(step, Hold):
+            hold(step.bridge, step.subnets)
+        elif isinstance(step, Release):
+            release()
+        elif isinstance(step, NetworkStep):
+            self._change(step)
+
+    def _change(self, step: NetworkStep) -> None:
         if isinstance(step, (Define, Stop)):
             self._remember(step.name)
         if isinstance(step, Stop):
@@ -124,6 +136,8 @@ class NetworkTask:
         try:
             apply_network_step(self._connection, step)
         except ApplyFailed as error:
+            if is_held():
+                release()
             if isinstance(step, Start) and step.after_stop:
                 raise ApplyFailed(f"{error}. {self._put_back(step)}") from error
             raise

@@ -142,9 +142,12 @@ def test_live_changes() -> None:
             assert xpath(document, "ip/dhcp/range/@end") == ["192.168.50.150"]
             assert xpath(document, "ip/dhcp/host/@name") == ["web"]
             assert xpath(document, "dns/host/hostname") == ["b"]
+        saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
+        assert "LIBVIRT_FWI -o virbr-lab" in saved
+        assert "VIRTNET" not in saved, "the copy of the rules is left by none of the killed runs"
 
-    # The name goes and comes; the range comes, and the lease changes.
-    assert at_every_point(prepare, after, check) == 5
+    # The rules are held and let go; the name goes and comes; the range comes, and the lease changes.
+    assert at_every_point(prepare, after, check) == 7
 
 
 def test_a_change_of_the_definition_beside_live_changes() -> None:

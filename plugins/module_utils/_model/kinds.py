@@ -120,12 +120,15 @@ class Integer(Kind):
 
 
 class Uuid(Kind):
-    """A UUID, canonically in lower case with dashes."""
+    """A UUID, canonically in lower case with dashes. One that is not ``removable`` cannot be empty."""
+
+    def __init__(self, *, removable: bool = True) -> None:
+        self._removable = removable
 
     def canonical(self, value: Any) -> str:
         text = str(value).strip()
         try:
-            return str(uuid.UUID(text)) if text else ""
+            return str(uuid.UUID(text)) if text or not self._removable else ""
         except ValueError:
             raise ValueError(f"{text!r} is not a UUID, such as 6a5b2f0e-2f0b-4c52-9d5d-0123456789ab") from None
 
@@ -138,6 +141,11 @@ class PciAddress(Kind):
     def canonical(self, value: Any) -> str:
         text = str(value).strip().lower()
         match = self._pattern.match(text)
+        if (match is None and isinstance(value, (int, float))) or re.fullmatch(r"[0-9.]+", text):
+            # YAML 1.1 reads 0000:03:10.1 as a number to the base 60.
+            raise ValueError(
+                f"{text!r} is a number. Put the PCI address in quotes: YAML reads one of digits as a number"
+            )
         if match is None:
             raise ValueError(f"{text!r} is not the address of a PCI device, such as 0000:03:10.1 (lspci -D shows it)")
         return f"{match[1] or '0000'}:{match[2]}:{match[3]}.{match[4]}"

@@ -134,7 +134,7 @@ class Network:
         # libvirt keeps files of this name, with up to 50 bytes more, where a '/' would lead to another folder.
         Scalar(kinds.Text(r"[^/\s][^/\n]{0,199}", _NETWORK_NAME), "name", required=True)
     )
-    uuid: Optional[str] = declare(Scalar(kinds.Uuid(), "uuid"))
+    uuid: Optional[str] = declare(Scalar(kinds.Uuid(removable=False), "uuid"))
     title: Optional[str] = declare(Scalar(kinds.Text(), "title", since=9_007_000))
     description: Optional[str] = declare(Scalar(kinds.Prose(), "description", since=9_007_000))
     metadata: Optional[Mapping[str, str]] = declare(ByNamespace("metadata"))

@@ -144,7 +144,7 @@ def _canonical(declared: Declaration, given: Any, where: str, problems: list[str
             key = declared.key(item)
             if key in seen:
                 problems.append(
-                    f"{where}[{i}]: {declared.noun} {_spell(key)} stands already at {where}[{seen[key]}]. Keep one"
+                    f"{where}[{i}]: {declared.noun} {_spell(key)} stands already at number {seen[key]}. Keep one."
                 )
             seen.setdefault(key, i)
         return declared.arranged(items)

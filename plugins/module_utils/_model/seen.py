@@ -153,6 +153,8 @@ class SeenHypervisor:
     """One pass over libvirt. ``links`` is None where the host's devices were not, or cannot be, read.
 
     The same goes for ``routes`` and ``missing_folders``, which of the declared folders are not there.
+    ``can_hold``: libvirt's firewall rules can be stood in for while it makes them anew; ``held``: a run that was killed
+    has left it so.
     ``loses_rules``: a live change of a DNS entry or a portgroup makes this libvirt forget firewall rules.
     """
 
@@ -163,3 +165,5 @@ class SeenHypervisor:
     routes: tuple[SeenRoute, ...] = ()
     missing_folders: frozenset[str] = frozenset()
     loses_rules: bool = False
+    can_hold: bool = False
+    held: bool = False

@@ -34,14 +34,16 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_d
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_order import in_order
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
+    Describe,
     Plug,
+    Release,
     SetAutostart,
     Start,
     Stop,
     Undefine,
     Update,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Difference, Plan
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Difference, Plan, Step
 
 
 def plan_networks(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> Plan:
@@ -55,8 +57,10 @@ def plan_networks(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> 
     problems += check_networks(declared, after, seen)
     order, circles = in_order(after, seen)
     steps = {draft.declared.name: draft.steps for draft in drafts}
+    # Left by a run that was killed.
+    let_go: list[Step] = [Release("let go of firewall rules that an earlier run holds")] if seen.held else []
     return Plan(
-        steps=[step for name in order for step in steps[name]],
+        steps=let_go + [step for name in order for step in steps[name]],
         differences=[difference for draft in drafts if (difference := _difference(draft)) is not None],
         problems=[*problems, *circles],
         warnings=[warning for draft in drafts for warning in draft.warnings],
@@ -170,7 +174,8 @@ def _difference(draft: Draft) -> Optional[Difference]:
         before: Mapping[str, Any] = {"state": "absent"}
     else:
         current = known.newest
-        if any(isinstance(step, Update) and not step.config for step in draft.steps) or draft.restarts:
+        live_only = [step for step in draft.steps if isinstance(step, Describe) or _is_live_only(step)]
+        if live_only or draft.restarts:
             # The definition may be right already, and what runs is what changes.
             current = known.live or current
         before = _shown(known, declared_part(current, declared.network))
@@ -178,6 +183,10 @@ def _difference(draft: Draft) -> Optional[Difference]:
         if unplugged and not draft.restarts:
             before = {**before, "unplugged_taps": unplugged}
     return Difference(title, before, _after(draft, draft.after))
+
+
+def _is_live_only(step: Step) -> bool:
+    return isinstance(step, Update) and not step.config
 
 
 def _shown(known: Optional[SeenNetwork], network: Optional[Network]) -> dict[str, Any]:

@@ -76,7 +76,10 @@ def _forward_in_mode(mode: str, current: Network, after: Network, desired: Netwo
 
 def _with_another_bridge(after: Network, desired: Network) -> Network:
     """libvirt's own bridge and one of the host's have nothing in common: of the old one, nothing stays undeclared."""
-    return replace(after, bridge=desired.bridge, mac=desired.mac)
+    dns = after.dns
+    if dns is not None and not (dns.forwarders or dns.hosts or dns.txts or dns.srvs):
+        dns = desired.dns  # How nothing was served.
+    return replace(after, bridge=desired.bridge, mac=desired.mac, dns=dns)
 
 
 def _with_its_bridge(after: Network, current: Network) -> Network:
@@ -115,7 +118,7 @@ def _without_needless_bootp(ip: Ip, desired: Network) -> Ip:
 
 
 def _trunk_of_many(vlan: Optional[Vlan]) -> Optional[Vlan]:
-    """Several tags are a trunk, and so is a native one: libvirt writes it so. No tags are no VLAN."""
+    """Several tags are a trunk: libvirt writes it so. No tags are no VLAN."""
     if vlan is None:
         return None
     if not vlan.tags:

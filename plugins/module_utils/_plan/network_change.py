@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Optional
@@ -24,7 +25,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_d
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
     Describe,
+    Hold,
     Plug,
+    Release,
     Start,
     Stop,
     Update,
@@ -37,9 +40,15 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_u
 
 _DESCRIBES_LIVE_SINCE = 9_007_000
 _RENEWS_PORTS_SINCE = 10_008_000
-# A restart takes about as long as two changes of leases, each of which rebuilds the firewall. For guests it is a gap in
-# all their traffic, where those refuse what is forwarded: it has to save something.
+# Each change of a lease or range rebuilds the firewall, in 0.2 to 0.5 s during which what is forwarded is refused. A
+# restart takes as long once, and is a gap in all traffic of the guests: it has to save something. Where the rules can
+# be held, a change costs time but no packet, and the restart has to save more.
 _REBUILDS_WORTH_A_RESTART = 3
+_HELD_REBUILDS_WORTH_A_RESTART = 10
+# What a guest's port has from the network, of which a re-plug restores what the guest started with.
+_OF_PORTS = ("vlan", "virtualport", "port_isolation")
+# An isolated network forwards nothing.
+_FORWARDING_MODES = ("nat", "route")
 
 
 def plan_change(
@@ -54,8 +63,8 @@ def plan_change(
         live, reached = live_changes(running, live_after, loses_rules=seen.loses_rules, busy=known.busy)
         if _without_description(reached) != _without_description(live_after):
             _plan_restart(draft, reached, live_after, nics, known)
-        elif rebuilds(live, running) >= _REBUILDS_WORTH_A_RESTART:
-            _plan_cheapest(draft, rebuilds(live, running), running, nics)
+        else:
+            _plan_cheapest(draft, rebuilds(live, running), running, nics, seen)
     config_changes, config_reached = (
         live_changes(known.config, after, loses_rules=seen.loses_rules, busy=known.busy)
         if known.config is not None
@@ -73,8 +82,15 @@ def plan_change(
         if known.hides_config and running is not None:
             text = "this driver shows no definition of a running network, so a change of it could not be verified"
             draft.refuse("state", f"{text}. Stop the network first (state: inactive)")
+    held = seen.can_hold and running is not None and rebuilds(live, running) > 0 and running.mode in _FORWARDING_MODES
+    if held and running is not None:
+        subnets = [ipaddress.ip_interface(ip.address or "").network for ip in running.ips or ()]
+        words = f"hold the firewall rules of network {name} while libvirt rebuilds them"
+        draft.steps.append(Hold(words, name, running.bridge_name or "", tuple(map(str, subnets))))
     for change in live:
         draft.steps.append(_update(name, change, config=not define and bool(config_changes)))
+    if held:
+        draft.steps.append(Release(f"let go of the firewall rules of network {name}"))
     if draft.restarts:
         _add_restart(draft, known, after, nics, seen)
     elif running is not None and seen.version >= _DESCRIBES_LIVE_SINCE:
@@ -113,6 +129,14 @@ def _add_descriptions(draft: Draft, running: Network, after: Network) -> None:
 def _plan_restart(draft: Draft, live: Network, after: Network, nics: Sequence[GuestNic], known: SeenNetwork) -> None:
     """The running network, all live changes made, differs in something that libvirt takes only at its start."""
     what = ", ".join(_changed_options(live, after))
+    in_use = known.busy - set((after.forward and after.forward.interfaces) or ()) if live.is_macvtap else frozenset()
+    if in_use and draft.declared.if_restart_needed != "defer":
+        draft.refuse(
+            f"forward.interfaces[{', '.join(sorted(in_use))}]",
+            f"running guests are on it: {', '.join(sorted({nic.domain for nic in nics}))}. Stop them, or use "
+            "if_restart_needed: defer",
+        )
+        return
     if draft.declared.if_restart_needed == "restart":
         stuck = _cannot_be_plugged(known.live or live, after, nics)
         if stuck:
@@ -154,15 +178,21 @@ def _changed_options(before: Network, after: Network) -> list[str]:
     return sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
 
 
-def _plan_cheapest(draft: Draft, count: int, running: Network, nics: Sequence[GuestNic]) -> None:
+def _plan_cheapest(draft: Draft, count: int, running: Network, nics: Sequence[GuestNic], seen: SeenHypervisor) -> None:
     """Many leases or ranges: one restart is cheaper than as many rebuilds of the firewall, where it is allowed."""
+    held = seen.can_hold or running.mode not in _FORWARDING_MODES
+    if count < (_HELD_REBUILDS_WORTH_A_RESTART if held else _REBUILDS_WORTH_A_RESTART):
+        return
     if draft.declared.if_restart_needed == "restart" and not _cannot_be_plugged(running, running, nics):
         draft.restarts = True
         return
+    cost = "about half a second each time"
+    if not held:
+        cost = "and refuses what is forwarded for a part of a second each time"
     draft.warn(
         "ips",
-        f"libvirt rebuilds the network's firewall rules for each of the {count} changes of leases and ranges and "
-        "refuses what is forwarded for a part of a second each time. if_restart_needed: restart does all in one",
+        f"libvirt rebuilds the network's firewall rules for each of the {count} changes of leases and ranges, {cost}. "
+        "if_restart_needed: restart does all in one",
     )
 
 
@@ -173,8 +203,19 @@ def _add_restart(
     live = known.live or after
     stays = live.mode not in OWN_BRIDGE_MODES and live.bridge_name == after.bridge_name
     plugs: list[Plug] = []
-    if after.has_ports and not stays:  # A bridge of the host keeps its ports, whatever libvirt does.
+    if after.has_ports and not stays:
         plugs = [plug(draft, nic, after.bridge_name, seen) for nic in nics if nic.device]
+    guests = ", ".join(sorted({nic.domain for nic in nics}))
+    # A bridge of the host keeps its ports, whatever libvirt does.
+    kept = [
+        option
+        for option in ("vlan", "virtualport", "port_isolation")
+        if getattr(live, option) != getattr(after, option)
+    ]
+    if nics and kept and (stays or kept != ["port_isolation"] or not after.port_isolation):
+        draft.warn(
+            ", ".join(kept), f"this is for guests that start from now on. Running ones keep what they have: {guests}"
+        )
     draft.steps.append(Stop(f"stop network {name} for a restart", name, for_restart=True))
     draft.steps.append(Start(f"start network {name} again", name, after_stop=True, plugs=tuple(plugs)))
     draft.steps.extend(plugs)
@@ -182,6 +223,8 @@ def _add_restart(
 
 def plug(draft: Draft, nic: GuestNic, bridge: Optional[str], seen: SeenHypervisor) -> Plug:
     name, after = draft.declared.name, draft.after or Network()
+    if after.port_isolation and not nic.isolated:
+        nic = replace(nic, isolated=True)
     where = bridge or f"the bridge of network {name}"
     return Plug(
         f"plug {nic.device} of guest {nic.domain} into {where}",

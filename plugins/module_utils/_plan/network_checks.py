@@ -25,16 +25,14 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_
     Lease,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
-    SeenHypervisor,
-    SeenNetwork,
-)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_mode import mode_problems
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_ports import port_problems
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_clashes import (
     bridge_clashes,
     device_problems,
     subnet_clashes,
+    uuid_clashes,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
@@ -62,23 +60,28 @@ def check_networks(
             # What libvirt let pass before is not for this task to refuse when it changes something else.
             accepted = set(_own_problems(known.newest, seen.version)) if known else set()
             texts = [text for text in _own_problems(network, seen.version) if text not in accepted]
-            texts += _contradictions(each.network, known)
+            texts += _contradictions(each.network, network)
             problems += [Problem(f"network {each.name!r}: {text}") for text in texts]
             problems += device_problems(each, network, seen)
+    problems += uuid_clashes(declared, seen)
     problems += bridge_clashes(declared, after, seen)
     problems += subnet_clashes(declared, after, seen)
     return problems
 
 
-def _contradictions(desired: Network, known: Optional[SeenNetwork]) -> Iterator[str]:
-    """What is declared against itself, or against what can never change."""
-    if desired.uuid and known and desired.uuid != known.uuid:
-        yield f"uuid: the network has {known.uuid}, which never changes. Remove it, or remove the network first"
+def _contradictions(desired: Network, after: Network) -> Iterator[str]:
+    """What is declared against itself."""
     owners: list[tuple[str, Optional[Vlan]]] = [("vlan", desired.vlan)]
     owners += [(f"portgroups[{group.name}].vlan", group.vlan) for group in desired.portgroups or ()]
     for where, vlan in owners:
         if vlan and vlan.trunk is False and len(vlan.tags or ()) > 1:
             yield f"{where}.trunk: several tags are a trunk. Keep one tag, or remove trunk: false"
+    tagged = {("vlan", bool(after.vlan))} | {
+        (f"portgroups[{group.name}].vlan", bool(group.vlan)) for group in after.portgroups or ()
+    }
+    for where, vlan in owners:
+        if vlan and vlan.trunk and (where, False) in tagged:
+            yield f"{where}.tags: a trunk has tags. Give them, or remove trunk: true"
 
 
 def _own_problems(network: Network, version: int) -> Iterator[str]:
@@ -193,7 +196,8 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
         yield from _lease_time_problems(name, each.lease)
         outside = [text for text in (each.start, each.end) if ipaddress.ip_address(text or "") not in interface.network]
         if outside:
-            yield f"{name}: {' and '.join(map(str, outside))} outside of {interface.network}. Use addresses inside it"
+            lie = "lie" if len(outside) > 1 else "lies"
+            yield f"{name}: {' and '.join(map(str, outside))} {lie} outside of {interface.network}. Use others"
             continue
         first, last = int(ipaddress.ip_address(each.start or "")), int(ipaddress.ip_address(each.end or ""))
         if first <= int(interface.ip) <= last:
@@ -205,7 +209,7 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
             yield f"{name}: libvirt takes at most {_RANGE_ADDRESSES} addresses in one range. Make it shorter"
         for other_first, other_last, other in ends:
             if first <= other_last and other_first <= last:
-                yield f"{name}: overlaps the range {other}. Make one of them"
+                yield f"{name}: it overlaps the range {other}. Make one range of the two"
         ends.append((first, last, f"{each.start} to {each.end}"))
 
 

@@ -13,12 +13,25 @@ from collections.abc import Iterator
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     HOST_DEVICE_MODES,
     MACVTAP_MODES,
+    OWN_BRIDGE_MODES,
     Forward,
     Network,
 )
 
 _OPEN_WITHOUT_ADDRESS_SINCE = 10_008_000
 _XEN_DRIVER_SINCE = 10_000_000
+# An option may be there from before, without being declared. How to be rid of it:
+_WAYS_OUT = {
+    "ips": "Set ips: []",
+    "routes": "Set routes: []",
+    "dns": "Set dns.hosts, dns.txts, dns.srvs and dns.forwarders to []",
+    "domain": "Set domain.name: ''",
+    "bridge.zone": "Set bridge.zone: ''",
+    "bridge.mac_table_manager": "Set bridge.mac_table_manager: none",
+    "mtu": "Set mtu: 0",
+    "port_isolation": "Set port_isolation: false",
+    "dnsmasq_options": "Set dnsmasq_options: []",
+}
 
 
 def mode_problems(network: Network, version: int) -> Iterator[str]:
@@ -29,7 +42,7 @@ def mode_problems(network: Network, version: int) -> Iterator[str]:
     if forward.dev and mode not in ("nat", "route"):
         other = "Name the devices in forward.interfaces" if mode in MACVTAP_MODES else "Remove it, or set it to ''"
         yield f"forward.dev: a network in mode {mode} is not limited to a device. {other}"
-    if forward.interfaces and mode not in MACVTAP_MODES:
+    if forward.interfaces and mode in OWN_BRIDGE_MODES:
         yield (
             f"forward.interfaces: the mode {mode} does not put guests on interfaces. Use forward.dev to limit where "
             f"their traffic leaves, or one of the modes {', '.join(MACVTAP_MODES)}"
@@ -48,8 +61,9 @@ def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[st
     if network.bridge_name and mode != "bridge":
         yield f"bridge.name: guests of a network in mode {mode} are on devices. Name them in forward.interfaces"
     if network.bridge_name and (forward.interfaces or forward.pf):
-        yield "bridge.name: guests are ports of a bridge or have macvtap devices. Keep this or forward.interfaces"
-    if mode == "hostdev" and not (forward.addresses or forward.pf):
+        other = "forward.interfaces" if forward.interfaces else "forward.pf"
+        yield f"bridge.name: guests are ports of a bridge or have macvtap devices. Keep this or {other}"
+    if mode == "hostdev" and not (forward.addresses or forward.pf or forward.interfaces):
         yield "forward.mode: hostdev needs forward.addresses (PCI addresses of virtual functions) or forward.pf"
     elif mode in MACVTAP_MODES and not (network.bridge_name or forward.interfaces or forward.pf):
         either = "bridge.name (an existing bridge) or " if mode == "bridge" else ""
@@ -70,7 +84,7 @@ def _guest_on_device_problems(network: Network, forward: Forward) -> Iterator[st
         ("dnsmasq_options", network.dnsmasq_options),
     ):
         if given:
-            way = f"Set {option}: []" if option in ("ips", "routes", "dnsmasq_options") else "Remove it"
+            way = _WAYS_OUT.get(option, "Remove it")
             yield f"{option}: libvirt makes no bridge and serves nothing in mode {mode}. {way}, or choose another mode"
 
 

@@ -70,7 +70,7 @@ def _bandwidth_problems(where: str, bandwidth: Bandwidth, network: Network) -> I
             continue
         for option in ("peak", "burst"):
             if getattr(rate, option):
-                yield f"{where}.{direction}.{option}: this goes with an average. Give average too, in KiB per second"
+                yield f"{where}.{direction}.{option}: this goes with an average. Give average too, or set {option}: 0"
 
 
 def _vlan_problems(where: str, group: Optional[PortGroup], network: Network, version: int) -> Iterator[str]:

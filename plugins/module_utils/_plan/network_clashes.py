@@ -48,10 +48,8 @@ def device_problems(declared: DeclaredNetwork, network: Network, seen: SeenHyper
             yield Problem(
                 f"{where}{option}: this host has no device {device!r}. Make it first, or name another", missing=True
             )
-        elif option == "bridge.name" and link.kind not in ("bridge", "openvswitch"):
-            yield Problem(
-                f"{where}{option}: {device!r} is not a bridge but {link.kind or 'a network card'}. Name a bridge"
-            )
+        elif option == "bridge.name":
+            yield from _bridge_kind_problems(where, network, link)
         elif option == "forward.dev" and _is_port(link, seen):
             yield Problem(
                 f"{where}{option}: {device!r} is a port of {link.master}, and what is routed leaves through that. "
@@ -70,6 +68,43 @@ def device_problems(declared: DeclaredNetwork, network: Network, seen: SeenHyper
             f"{where}bridge.name: {bridge!r} exists on this host and is not libvirt's. "
             f"libvirt makes the bridge of a network in mode {network.mode} itself: choose another name"
         )
+
+
+def _bridge_kind_problems(where: str, network: Network, link: SeenLink) -> Iterator[Problem]:
+    ports = [network.virtualport, *(group.virtualport for group in network.portgroups or ())]
+    types = {port.type for port in ports if port is not None}
+    if link.kind not in ("bridge", "openvswitch"):
+        kind = link.kind or "a network card"
+        yield Problem(f"{where}bridge.name: {link.name!r} is not a bridge but {kind}. Name a bridge")
+    elif link.kind == "bridge" and "openvswitch" in types:
+        yield Problem(
+            f"{where}virtualport.type: {link.name!r} is a Linux bridge, and its ports are not Open vSwitch's. Set "
+            "type: none, or name an Open vSwitch bridge"
+        )
+    elif link.kind == "openvswitch" and not types:
+        yield Problem(
+            f"{where}bridge.name: {link.name!r} is an Open vSwitch bridge, and libvirt has to be told. Set "
+            "virtualport.type: openvswitch"
+        )
+
+
+def uuid_clashes(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> Iterator[Problem]:
+    """libvirt tells networks apart by their UUIDs too."""
+    owners = {known.uuid: name for name, known in seen.networks.items()}
+    for each in declared:
+        uuid, known = each.network.uuid, seen.networks.get(each.name)
+        if uuid is None or each.state == "absent":
+            continue
+        if known is not None and known.uuid != uuid:
+            yield Problem(
+                f"network {each.name!r}: uuid: the network has {known.uuid}, which never changes. Remove the option, "
+                "or remove the network first"
+            )
+        elif owners.setdefault(uuid, each.name) != each.name:
+            yield Problem(
+                f"network {each.name!r}: uuid: {uuid} is the UUID of network {owners[uuid]!r}. Leave it out, and "
+                "libvirt makes one up"
+            )
 
 
 def _is_port(link: SeenLink, seen: SeenHypervisor) -> bool:
@@ -93,8 +128,9 @@ def _claims(
                 yield each.name, known.live, False, True
     for name, known in seen.networks.items():
         if name not in after:
-            for copy in {known.config, known.live} - {None}:
-                yield name, copy, False, known.active or known.autostart  # type: ignore[misc]
+            for copy in (known.config, known.live):
+                if copy is not None:
+                    yield name, copy, False, known.active or known.autostart
 
 
 def bridge_clashes(

@@ -62,6 +62,19 @@ class Update(NetworkStep):
 
 
 @dataclass(frozen=True)
+class Hold(NetworkStep):
+    """Have a copy of the network's firewall rules in force while libvirt makes its own anew."""
+
+    bridge: str
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Release(Step):
+    """Remove that copy."""
+
+
+@dataclass(frozen=True)
 class Describe(NetworkStep):
     """Change title or description of the running copy (virNetworkSetMetadata, since libvirt 9.7). '' removes it."""
 

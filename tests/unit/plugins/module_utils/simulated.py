@@ -31,8 +31,10 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
     Describe,
+    Hold,
     NetworkStep,
     Plug,
+    Release,
     SetAutostart,
     Start,
     Stop,
@@ -66,6 +68,8 @@ def hypervisor_from(written: Mapping[str, Any]) -> SeenHypervisor:
         missing_folders=frozenset(written.get("missing_folders", ())),
         # What the simulated host's firewall is. It is asked for with libvirt 10.4 and newer only.
         loses_rules=written.get("firewall", "nftables") == "nftables",
+        can_hold=written.get("can_hold", False),
+        held=written.get("held", False),
     )
 
 
@@ -108,7 +112,11 @@ def _link_from(name: str, written: Mapping[str, Any]) -> SeenLink:
 
 def after_step(seen: SeenHypervisor, step: Step) -> SeenHypervisor:
     """The hypervisor after the step. Raises Refused."""
+    if isinstance(step, Release):
+        return replace(seen, held=False)
     assert isinstance(step, NetworkStep)
+    if isinstance(step, Hold):
+        return replace(seen, held=True)
     if isinstance(step, Plug):
         assert seen.links is not None
         link = replace(seen.links[step.nic.device or ""], master=step.bridge)
