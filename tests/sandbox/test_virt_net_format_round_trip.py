@@ -22,6 +22,7 @@ from test_virt_net_kit import (
     lease,
     meaning,
     nat,
+    open_vswitch,
     run,
     running,
     span,
@@ -44,11 +45,10 @@ def _devices() -> Iterator[None]:
     ip("link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b")
     for device in ("veth-a", "veth-b"):
         ip("link", "set", device, "up")
-    for bridge in ("br-host", "br-more"):
-        ip("link", "add", bridge, "type", "bridge")
-    with virtual_functions("0000:03:10.1", "0000:03:10.3"):
+    ip("link", "add", "br-host", "type", "bridge")
+    with virtual_functions("0000:03:10.1", "0000:03:10.3"), open_vswitch("br-ovs"):
         yield
-    for device in ("veth-a", "br-host", "br-more"):
+    for device in ("veth-a", "br-host"):
         ip("link", "delete", device)
 
 
@@ -162,7 +162,7 @@ RICH: dict[str, dict[str, Any]] = {
     "Open vSwitch": {
         "name": "lab",
         "forward": {"mode": "bridge"},
-        "bridge": {"name": "br-host"},
+        "bridge": {"name": "br-ovs"},
         "virtualport": {"type": "openvswitch", "profile_id": "menial"},
         "vlan": {"trunk": True, "tags": [{"id": 42, "native_mode": "untagged"}, {"id": 7}]},
         "portgroups": [

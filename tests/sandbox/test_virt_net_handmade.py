@@ -18,7 +18,7 @@ from test_virt_net_kit import (
     definition,
     forget_networks,
     handed_over,
-    ip,
+    open_vswitch,
     run,
     running,
     succeed,
@@ -257,12 +257,12 @@ def test_a_restart_keeps_the_rest(how: str) -> None:
 OTHERS: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
     "Open vSwitch": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><forward mode='bridge'/>
-        <bridge name='br-host'/><virtualport type='openvswitch'/>
+        <bridge name='br-ovs'/><virtualport type='openvswitch'/>
         <vlan trunk='yes'><tag id='42' nativeMode='untagged'/><tag id='47'/></vlan>
         <portgroup name='a'><vlan><tag id='4'/></vlan></portgroup></network>""",
-        {"bridge": {"name": "br-more"}},
-        ["<bridge name='br-host'/>"],
-        ["<bridge name='br-more'/>"],
+        {"bridge": {"name": "br-ovs2"}},
+        ["<bridge name='br-ovs'/>"],
+        ["<bridge name='br-ovs2'/>"],
     ),
     "802.1Qbg": (
         """<network><name>hand</name><uuid>a0a0a0a0-0000-4000-8000-000000000001</uuid><forward mode='private'>
@@ -301,18 +301,14 @@ OTHERS: dict[str, tuple[str, dict[str, Any], list[str], list[str]]] = {
 @pytest.mark.parametrize("what", OTHERS)
 def test_other_kinds_of_networks(what: str) -> None:
     document, options, gone, come = OTHERS[what]
-    for bridge in ("br-host", "br-more"):
-        ip("link", "add", bridge, "type", "bridge")
-    try:
+    with open_vswitch("br-ovs", "br-ovs2"):
         by_hand(document)
         before = definition("hand")
         # What there is no option for is not mistaken for another option's value.
         unchanged(name="hand", state="present")
         change(name="hand", state="present", **options)
         _differs(before, definition("hand"), gone, come)
-    finally:
-        for bridge in ("br-host", "br-more"):
-            ip("link", "delete", bridge)
+        forget_networks()
 
 
 def test_entries_twice_are_left_alone_and_can_be_made_one() -> None:
@@ -364,4 +360,4 @@ def test_info_gives_it_back_unchanged() -> None:
     unchanged(**options)
 
 
-READ_ONLY = {"uuid", "persistent", "leases", "guests"}
+READ_ONLY = {"uuid", "persistent", "leases", "guests", "pending"}

@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,29 @@ def virtual_functions(*addresses: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+@contextlib.contextmanager
+def open_vswitch(*names: str) -> Iterator[None]:
+    """Bridges that run() takes for Open vSwitch's. libvirt asks no switch before a guest starts."""
+    if str(COLLECTIONS) not in sys.path:
+        sys.path.insert(0, str(COLLECTIONS))
+    task = importlib.import_module("ansible_collections.virtnet.hypervisor.plugins.module_utils._network_task")
+    original = task.read_links
+
+    def read_links() -> dict[str, Any]:
+        found: dict[str, Any] = original()
+        return {name: replace(link, kind="openvswitch") if name in names else link for name, link in found.items()}
+
+    for name in names:
+        ip("link", "add", name, "type", "bridge")
+    task.read_links = read_links  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        task.read_links = original  # type: ignore[attr-defined]
+        for name in names:
+            ip("link", "delete", name)
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ from test_virt_net_kit import (
     ip,
     leaves,
     nat,
+    open_vswitch,
     refuse,
     run,
     running,
@@ -113,7 +114,7 @@ def _metadata(text: str) -> dict[str, Any]:
 _ADDRESSES = {"start": "198.51.100.2", "end": "198.51.100.3"}
 _MACVTAP = {"name": "lab", "forward": {"mode": "bridge", "interfaces": ["uplink0"]}}
 _ON_BRIDGE = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
-_OPEN_VSWITCH = {**_ON_BRIDGE, "virtualport": {"type": "openvswitch"}}
+_OPEN_VSWITCH = {**_ON_BRIDGE, "bridge": {"name": "br-ovs"}, "virtualport": {"type": "openvswitch"}}
 _FUNCTIONS = ("0000:03:10.1", "0000:03:10.3")
 _HOSTDEV = {"name": "lab", "forward": {"mode": "hostdev", "addresses": [_FUNCTIONS[0]]}}
 _UUIDS = ("0a0a0a0a-0000-4000-8000-000000000001", "0a0a0a0a-0000-4000-8000-000000000002")
@@ -184,24 +185,25 @@ def _switchports(prefix: str, path: str, of: Options) -> Iterator[Case]:
         f"{path}virtualport/@type",
         (port(type="openvswitch"), ["openvswitch"]),
         (port(type="midonet", interface_id=_UUIDS[0]), ["midonet"]),
-        port(type="none"),
-        base=_ON_BRIDGE,
+        # The network's own can go with the switch only.
+        port(type="none") if prefix else {**port(type="none", interface_id=""), "bridge": {"name": "br-host"}},
+        base={**_OPEN_VSWITCH, "virtualport": {"type": "midonet", "interface_id": _UUIDS[1]}},
     )
-    for option, attribute, kind, first, second in (
-        ("manager_id", "managerid", "802.1Qbg", 11, 0),
-        ("type_id", "typeid", "802.1Qbg", 1193047, 0),
-        ("type_id_version", "typeidversion", "802.1Qbg", 2, 0),
-        ("instance_id", "instanceid", "802.1Qbg", *_UUIDS),
-        ("interface_id", "interfaceid", "openvswitch", *_UUIDS),
-        ("profile_id", "profileid", "802.1Qbh", "finance", "x" * 39),
+    for option, attribute, kind, first, second, none in (
+        ("manager_id", "managerid", "802.1Qbg", 11, 0, None),
+        ("type_id", "typeid", "802.1Qbg", 1193047, 0, None),
+        ("type_id_version", "typeidversion", "802.1Qbg", 2, 0, None),
+        ("instance_id", "instanceid", "802.1Qbg", *_UUIDS, ""),
+        ("interface_id", "interfaceid", "openvswitch", *_UUIDS, ""),
+        ("profile_id", "profileid", "802.1Qbh", "finance", "x" * 39, ""),
     ):
         yield Case(
             f"{prefix}virtualport.{option}",
             f"{path}virtualport/parameters/@{attribute}",
             (port(type=kind, **{option: first}), [str(first)]),
             (port(type=kind, **{option: second}), [str(second)]),
-            port(type="none"),
-            base=_ON_BRIDGE if kind == "openvswitch" else _MACVTAP,
+            port(type="none") if none is None else port(type=kind, **{option: none}),
+            base=_OPEN_VSWITCH if kind == "openvswitch" else _MACVTAP,
         )
 
 
@@ -733,7 +735,7 @@ def _devices() -> Iterator[None]:
     ip("link", "set", "veth-a", "up")
     ip("link", "set", "veth-b", "up")
     ip("link", "add", "br-host", "type", "bridge")
-    with virtual_functions(*_FUNCTIONS):
+    with virtual_functions(*_FUNCTIONS), open_vswitch("br-ovs"):
         yield
     ip("link", "delete", "veth-a")
     ip("link", "delete", "br-host")
@@ -931,17 +933,17 @@ class TestUuid:
         assert f"network 'lab': uuid: the network has {_UUIDS[0]}, which never changes" in message
         assert "remove the network first" in message
 
-    def test_an_empty_one_is_none(self) -> None:
+    def test_an_empty_one_is_refused(self) -> None:
         succeed(run(**nat(uuid=_UUIDS[0], state="present")))
-        unchanged(**nat(uuid="", state="present"))
+        assert "network 'lab': uuid: '' is not a UUID" in refuse(**nat(uuid="", state="present"))
 
 
 class TestTypesOfPorts:
     """Each type of a virtual port with all of its parameters, on the kind of network that can have it."""
 
     TYPES: ClassVar[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
-        "openvswitch": (_ON_BRIDGE, {"interface_id": _UUIDS[0], "profile_id": "menial"}),
-        "midonet": (_ON_BRIDGE, {"interface_id": _UUIDS[0]}),
+        "openvswitch": (_OPEN_VSWITCH, {"interface_id": _UUIDS[0], "profile_id": "menial"}),
+        "midonet": (_OPEN_VSWITCH, {"interface_id": _UUIDS[0]}),
         "802.1Qbg": (
             _MACVTAP,
             {"manager_id": 11, "type_id": 1193047, "type_id_version": 2, "instance_id": _UUIDS[0]},
@@ -955,15 +957,15 @@ class TestTypesOfPorts:
         base, parameters = self.TYPES[kind]
         port = {"virtualport": {"type": kind, **parameters}}
         with handed_over() as given:
-            change(**base, **(port if place == "network" else _group(port)))
+            change(**{**base, **(port if place == "network" else _group(port))})
         path = "virtualport" if place == "network" else "portgroup/virtualport"
         for document in (definition(), running()):
             assert xpath(document, f"{path}/@type") == [kind]
             found = xpath(document, f"{path}/parameters/@*")
             assert sorted(found) == sorted(str(value) for value in parameters.values())
-        # Another type leaves nothing of the first one behind.
         none = {"virtualport": {"type": "none"}}
-        change(name="lab", **(none if place == "network" else _group(none)))
+        bridge = {"bridge": {"name": "br-host"}} if base is _OPEN_VSWITCH else {}
+        change(name="lab", **none, **bridge, **({} if place == "network" else _group(none)))
         assert xpath(definition(), "//virtualport") == []
         for document in given:
             assert_valid(document)
@@ -973,6 +975,13 @@ class TestTypesOfPorts:
         assert xpath(running(), "virtualport/@type") == ["802.1Qbh"]
 
     def test_the_parameters_of_one_type_go_with_it(self) -> None:
-        succeed(run(**_ON_BRIDGE, virtualport={"type": "openvswitch", "interface_id": _UUIDS[0], "profile_id": "a"}))
+        succeed(
+            run(
+                **{
+                    **_OPEN_VSWITCH,
+                    "virtualport": {"type": "openvswitch", "interface_id": _UUIDS[0], "profile_id": "a"},
+                }
+            )
+        )
         change(name="lab", virtualport={"type": "midonet"})
         assert xpath(definition(), "virtualport/parameters/@*") == [_UUIDS[0]]
