@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 
 import pytest
 from harness import Guest, OutsideServer, Ping, module, wipe
-from harness.traffic import INTERVAL, HostServer, Stream, broken, pinging_from_host, streaming
+from harness.traffic import INTERVAL, HostServer, Stream, broken, pinging, pinging_from_host, streaming
 from test_virt_net_kit import (
     change,
     definition,
@@ -153,15 +154,16 @@ def traffic(guests: Guests, servers: Servers, *, host_stays: bool = True) -> Ite
             found.streams = stack.enter_context(streaming(talker, *servers))
             assert broken(found.streams) == []
             found.host = stack.enter_context(pinging_from_host(TALKER))
-            found.outside = stack.enter_context(talker.pinging(OutsideServer.address))
-        found.between = stack.enter_context(talker.pinging(OTHER))
+            found.outside = stack.enter_context(pinging(talker, OutsideServer.address))
+        found.between = stack.enter_context(pinging(talker, OTHER))
         yield found
         found.broken = broken(found.streams)
+        # What is lost right after the last change counts too.
+        time.sleep(1)
 
 
-def assert_plugged_in(guests: Guests) -> None:
+def assert_plugged_in(guests: Guests, found: dict[str, dict[str, Any]]) -> None:
     """Each guest's tap is a port of the bridge, and the bridge does not make it wait."""
-    found = ports()
     for guest in guests:
         port = found.get(guest.tap(), {})
         assert (port.get("master"), port.get("state")) == ("virbr-lab", "forwarding"), guest.name
@@ -303,9 +305,12 @@ RESTARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @dataclass
 class Restarted:
+    """``ports`` are those of bridges right after the change."""
+
     name: str
     traffic: Traffic
     result: dict[str, Any]
+    ports: dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="class", params=RESTARTS)
@@ -314,8 +319,8 @@ def restarted(request: pytest.FixtureRequest, guests: Guests, servers: Servers, 
     before, after = RESTARTS[request.param]
     succeed(run(**declared(**before)))
     with traffic(guests, servers, host_stays="subnet" not in after) as found:
-        result = change(**declared(**after))
-    yield Restarted(request.param, found, result)
+        result, plugged = change(**declared(**after)), ports()
+    yield Restarted(request.param, found, result, plugged)
     succeed(run(**declared()))
 
 
@@ -335,7 +340,7 @@ class TestRestart:
         assert restarted.traffic.broken == []
 
     def test_guests_are_plugged_in_again(self, restarted: Restarted, guests: Guests) -> None:
-        assert_plugged_in(guests)
+        assert_plugged_in(guests, restarted.ports)
         mtu = 1400 if restarted.name == "MTU" else 1500
         assert [links()[guest.tap()]["mtu"] for guest in guests] == [mtu, mtu]
         # Ports are made to forward at once by having the protocol off for that moment.
@@ -368,11 +373,11 @@ class TestManyLeases:
 
     def test_one_restart_brings_all_where_it_may(self, guests: Guests, servers: Servers) -> None:
         with traffic(guests, servers) as found:
-            result = change(**declared(hosts=LEASES))
+            result, plugged = change(**declared(hosts=LEASES)), ports()
         plugs = [f"plug {guest.tap()} of guest {guest.name} into virbr-lab" for guest in guests]
         assert sorted(result["steps"]) == sorted(RESTART + plugs)
         assert len(xpath(running(), "ip/dhcp/host")) == 21
-        assert_plugged_in(guests)
+        assert_plugged_in(guests, plugged)
         assert found.broken == []
         assert found.between.lost * INTERVAL < TOO_LONG
 
@@ -393,6 +398,7 @@ class TestFailedRestart:
         before = documents()
         with traffic(guests, servers) as found:
             result = run(**declared(dnsmasq_options=["no-such-option"]))
+            plugged = ports()
             assert result["failed"]
         assert "start network lab again" in result["msg"]
         assert (
@@ -400,7 +406,7 @@ class TestFailedRestart:
         )
         assert states()["lab"] == ("active", "yes", "yes")
         assert documents() == before
-        assert_plugged_in(guests)
+        assert_plugged_in(guests, plugged)
         assert found.broken == []
         assert 0 < found.between.lost < found.between.sent
         unchanged(**declared())
