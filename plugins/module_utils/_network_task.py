@@ -42,8 +42,10 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     from_options,
     to_options,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import nat_subnets
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.backend import LOSES_RULES_SINCE, uses_nftables
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.hold import can_hold, hold, is_held, release
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.stale import count_stale, sweep
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
@@ -55,6 +57,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
     Release,
     Start,
     Stop,
+    Sweep,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan, Step
 
@@ -101,17 +104,17 @@ class NetworkTask:
         if not self._sees_devices:
             # What is not known is taken for the worse.
             return plan_networks(self._declared, replace(seen, loses_rules=seen.version >= LOSES_RULES_SINCE))
-        seen = replace(seen, held=is_held())
+        has_nftables = seen.version >= LOSES_RULES_SINCE and uses_nftables()
+        seen = replace(
+            seen,
+            held=is_held(),
+            can_hold=not has_nftables and can_hold(),
+            loses_rules=has_nftables,
+            stale_rules=count_stale(nat_subnets(seen.networks.values())) if has_nftables else 0,
+        )
         if needs_links(self._declared, seen):
-            has_nftables = seen.version >= LOSES_RULES_SINCE and uses_nftables()
-            seen = replace(
-                seen,
-                links=read_links(),
-                routes=read_routes(),
-                missing_folders=self._missing_folders(),
-                loses_rules=has_nftables,
-                can_hold=not has_nftables and can_hold(),
-            )
+            folders = self._missing_folders()
+            seen = replace(seen, links=read_links(), routes=read_routes(), missing_folders=folders)
         return plan_networks(self._declared, seen)
 
     def _missing_folders(self) -> frozenset[str]:
@@ -125,6 +128,8 @@ class NetworkTask:
             hold(step.bridge, step.subnets)
         elif isinstance(step, Release):
             release()
+        elif isinstance(step, Sweep):
+            sweep(step.subnets)
         elif isinstance(step, NetworkStep):
             self._change(step)
 

@@ -629,6 +629,116 @@ EXAMPLES = r"""
         <bridge name='virbr-hand'/>
         <ip address='192.168.53.1' netmask='255.255.255.0'/>
       </network>
+
+- name: Portgroups that limit guests; an interface names one in its source, or gets the default
+  virtnet.hypervisor.virt_net:
+    name: tenants
+    forward:
+      mode: nat
+    bridge:
+      name: virbr-tenants
+    ips:
+      - address: 192.168.54.1/24
+    portgroups:
+      - name: standard
+        default: true
+        bandwidth:
+          inbound:
+            average: 12500
+            peak: 25000
+            burst: 4096
+          outbound:
+            average: 12500
+      - name: unlimited
+
+- name: VLANs of an Open vSwitch bridge, for access ports and for a trunk
+  virtnet.hypervisor.virt_net:
+    name: ovs
+    state: present
+    forward:
+      mode: bridge
+    bridge:
+      name: br-ovs
+    virtualport:
+      type: openvswitch
+    portgroups:
+      - name: office
+        default: true
+        vlan:
+          tags:
+            - id: 10
+      - name: voice
+        vlan:
+          tags:
+            - id: 20
+      - name: trunk
+        vlan:
+          trunk: true
+          tags:
+            - id: 10
+              native_mode: untagged
+            - id: 20
+
+- name: SRV and TXT records, and a time server that guests hear of by DHCP
+  virtnet.hypervisor.virt_net:
+    name: corp
+    forward:
+      mode: nat
+    bridge:
+      name: virbr-corp
+    domain:
+      name: corp.example
+      local_only: true
+    ips:
+      - address: 192.168.55.1/24
+        local_ptr: true
+        dhcp:
+          ranges:
+            - start: 192.168.55.100
+              end: 192.168.55.199
+    dns:
+      srvs:
+        - service: ldap
+          protocol: tcp
+          domain: corp.example
+          target: dc1.corp.example
+          port: 389
+          priority: 10
+      txts:
+        - name: corp.example
+          value: v=spf1 -all
+    dnsmasq_options:
+      - dhcp-option=option:ntp-server,192.168.55.1
+
+- name: Guests boot from the network
+  virtnet.hypervisor.virt_net:
+    name: install
+    forward:
+      mode: isolated
+    bridge:
+      name: virbr-install
+    ips:
+      - address: 192.168.56.1/24
+        tftp_root: /srv/tftp
+        dhcp:
+          ranges:
+            - start: 192.168.56.100
+              end: 192.168.56.199
+          bootp:
+            file: pxelinux.0
+
+- name: A pool of virtual functions, in one VLAN
+  virtnet.hypervisor.virt_net:
+    name: functions
+    forward:
+      mode: hostdev
+      managed: true
+      addresses:
+        - "0000:03:10.0"
+        - "0000:03:10.2"
+    vlan:
+      tags:
+        - id: 42
 """
 
 RETURN = r"""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -148,11 +149,22 @@ class SeenRoute:
     device: str
 
 
+def nat_subnets(networks: Iterable[SeenNetwork]) -> frozenset[str]:
+    """The subnets (CIDR) of the running networks that translate addresses."""
+    return frozenset(
+        str(ipaddress.ip_interface(ip.address or "").network)
+        for network in networks
+        if network.live is not None and network.live.mode == "nat"
+        for ip in network.live.ips or ()
+    )
+
+
 @dataclass(frozen=True)
 class SeenHypervisor:
     """One pass over libvirt. ``links`` is None where the host's devices were not, or cannot be, read.
 
     The same goes for ``routes`` and ``missing_folders``, which of the declared folders are not there.
+    ``stale_rules``: how many firewall rules there are of networks that are gone.
     ``can_hold``: libvirt's firewall rules can be stood in for while it makes them anew; ``held``: a run that was killed
     has left it so.
     ``loses_rules``: a live change of a DNS entry or a portgroup makes this libvirt forget firewall rules.
@@ -165,5 +177,6 @@ class SeenHypervisor:
     routes: tuple[SeenRoute, ...] = ()
     missing_folders: frozenset[str] = frozenset()
     loses_rules: bool = False
+    stale_rules: int = 0
     can_hold: bool = False
     held: bool = False

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from typing import Any
@@ -18,24 +19,29 @@ from typing import Any
 # virNetworkObjSetFwRemoval() with nothing for those sections. Seen in 11.3.
 LOSES_RULES_SINCE = 10_004_000
 
-_TABLES = (("ip", "libvirt_network"), ("ip6", "libvirt_network"))
+TABLES = (("ip", "libvirt_network"), ("ip6", "libvirt_network"))
 _TIMEOUT_S = 60
 
 
 def uses_nftables() -> bool:
     """Whether libvirt's networks have rules in nftables tables of their own.
 
-    The tables alone do not tell: they stay, empty, when the daemon is told to use iptables.
+    The tables alone do not tell: they stay, empty, when the daemon is told to use iptables. Whoever may not see them is
+    told the worse.
     """
-    return any(rules(family, table) for family, table in _TABLES)
+    return os.geteuid() != 0 or any(rules(family, table) for family, table in TABLES)
+
+
+def nft() -> str:
+    """Path of the program, empty where there is none."""
+    return shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin") or ""
 
 
 def rules(family: str, table: str) -> list[dict[str, Any]]:
     """The rules of a table as nft -j gives them, none where there is no such table, or no nft."""
-    nft = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
-    if nft is None:
+    if not nft():
         return []
-    command = [nft, "--json", "--handle", "list", "table", family, table]
+    command = [nft(), "--json", "--handle", "list", "table", family, table]
     found = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
     if found.returncode != 0:
         return []

@@ -26,9 +26,14 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
     GuestNic,
     SeenHypervisor,
     SeenNetwork,
+    nat_subnets,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_change import plan_change, plug
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_change import (
+    add_sweep,
+    plan_change,
+    plug,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks import check_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_draft import Draft
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_order import in_order
@@ -40,6 +45,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
     SetAutostart,
     Start,
     Stop,
+    Sweep,
     Undefine,
     Update,
 )
@@ -59,6 +65,9 @@ def plan_networks(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> 
     steps = {draft.declared.name: draft.steps for draft in drafts}
     # Left by a run that was killed.
     let_go: list[Step] = [Release("let go of firewall rules that an earlier run holds")] if seen.held else []
+    if seen.stale_rules:
+        words = f"remove {seen.stale_rules} firewall rules that libvirt has left of networks that are gone"
+        let_go.append(Sweep(words, nat_subnets(seen.networks.values())))
     return Plan(
         steps=let_go + [step for name in order for step in steps[name]],
         differences=[difference for draft in drafts if (difference := _difference(draft)) is not None],
@@ -95,7 +104,7 @@ def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> Draft:
     draft = Draft(declared, known)
     nics = [nic for nic in seen.nics if nic.network == declared.name]
     if declared.state == "absent":
-        _plan_removal(draft, nics)
+        _plan_removal(draft, nics, seen)
         return draft
     draft.after = becomes(known.newest if known else Network(forward=Forward(mode="isolated")), declared.network)
     if draft.after.bridge_name and draft.after.mode in OWN_BRIDGE_MODES:
@@ -104,19 +113,20 @@ def _draft(declared: DeclaredNetwork, seen: SeenHypervisor) -> Draft:
         draft.steps.append(Define(f"define network {declared.name}", declared.name, draft.after, declared.xml))
     else:
         plan_change(draft, known, draft.after, nics, seen)
-    _plan_state(draft, nics)
+    _plan_state(draft, nics, seen)
     _plan_autostart(draft)
     _plan_plugs(draft, nics, seen)
     return draft
 
 
-def _plan_removal(draft: Draft, nics: Sequence[GuestNic]) -> None:
+def _plan_removal(draft: Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) -> None:
     name, known = draft.declared.name, draft.seen
     if known is None:
         return
     if known.active:
         _refuse_in_use(draft, nics, "removed")
         draft.steps.append(Stop(f"stop network {name}", name))
+        add_sweep(draft, seen)
     if known.persistent:
         draft.steps.append(Undefine(f"undefine network {name}", name))
 
@@ -131,13 +141,14 @@ def _refuse_in_use(draft: Draft, nics: Sequence[GuestNic], what: str) -> None:
         )
 
 
-def _plan_state(draft: Draft, nics: Sequence[GuestNic]) -> None:
+def _plan_state(draft: Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) -> None:
     name, state, active = draft.declared.name, draft.declared.state, bool(draft.seen and draft.seen.active)
     if state == "active" and not active:
         draft.steps.append(Start(f"start network {name}", name))
     if state == "inactive" and active:
         _refuse_in_use(draft, nics, "stopped")
         draft.steps.append(Stop(f"stop network {name}", name))
+        add_sweep(draft, seen)
 
 
 def _plan_autostart(draft: Draft) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
     GuestNic,
     SeenHypervisor,
     SeenNetwork,
+    nat_subnets,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_draft import Draft
@@ -30,9 +31,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
     Release,
     Start,
     Stop,
+    Sweep,
     Update,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_update import (
+    FIREWALLED_MODES,
     LiveChange,
     live_changes,
     rebuilds,
@@ -217,8 +220,17 @@ def _add_restart(
             ", ".join(kept), f"this is for guests that start from now on. Running ones keep what they have: {guests}"
         )
     draft.steps.append(Stop(f"stop network {name} for a restart", name, for_restart=True))
+    add_sweep(draft, seen)
     draft.steps.append(Start(f"start network {name} again", name, after_stop=True, plugs=tuple(plugs)))
     draft.steps.extend(plugs)
+
+
+def add_sweep(draft: Draft, seen: SeenHypervisor) -> None:
+    """Whoever has changed a DNS entry live, libvirt leaves the rules of the network that was stopped."""
+    name = draft.declared.name
+    if seen.loses_rules and draft.seen and draft.seen.live and draft.seen.live.mode in FIREWALLED_MODES:
+        others = nat_subnets(each for each in seen.networks.values() if each.name != name)
+        draft.steps.append(Sweep(f"remove firewall rules that libvirt has left of network {name}, if any", others))
 
 
 def plug(draft: Draft, nic: GuestNic, bridge: Optional[str], seen: SeenHypervisor) -> Plug:

@@ -75,6 +75,13 @@ class Release(Step):
 
 
 @dataclass(frozen=True)
+class Sweep(Step):
+    """Remove nftables rules that libvirt left of networks that are gone. ``subnets`` run with NAT: theirs stay."""
+
+    subnets: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Describe(NetworkStep):
     """Change title or description of the running copy (virNetworkSetMetadata, since libvirt 9.7). '' removes it."""
 

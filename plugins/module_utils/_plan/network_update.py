@@ -33,7 +33,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import normal
 
 # Modes in which libvirt removes and makes again all firewall rules of the network for each change of a lease or range.
-_FIREWALLED_MODES = ("nat", "route", "isolated")
+FIREWALLED_MODES = ("nat", "route", "isolated")
 _REBUILDING_SECTIONS = ("ip-dhcp-host", "ip-dhcp-range")
 
 
@@ -76,7 +76,7 @@ def _spell(item: Any) -> str:
 
 def rebuilds(changes: Iterable[LiveChange], network: Network) -> int:
     """How often libvirt removes and makes again the network's firewall rules, 0.2 to 0.5 seconds each time."""
-    if network.mode not in _FIREWALLED_MODES:
+    if network.mode not in FIREWALLED_MODES:
         return 0
     return sum(change.section in _REBUILDING_SECTIONS for change in changes)
 
@@ -93,7 +93,7 @@ def live_changes(
     """
     changes: list[LiveChange] = []
     reached = before
-    if not (loses_rules and before.mode in _FIREWALLED_MODES):
+    if not (loses_rules and before.mode in FIREWALLED_MODES):
         for part in (_dns_changes, _portgroup_changes):
             found, reached = part(reached, after)
             changes += found

@@ -38,6 +38,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_s
     SetAutostart,
     Start,
     Stop,
+    Sweep,
     Undefine,
     Update,
 )
@@ -70,6 +71,7 @@ def hypervisor_from(written: Mapping[str, Any]) -> SeenHypervisor:
         loses_rules=written.get("firewall", "nftables") == "nftables",
         can_hold=written.get("can_hold", False),
         held=written.get("held", False),
+        stale_rules=written.get("stale_rules", 0),
     )
 
 
@@ -114,6 +116,8 @@ def after_step(seen: SeenHypervisor, step: Step) -> SeenHypervisor:
     """The hypervisor after the step. Raises Refused."""
     if isinstance(step, Release):
         return replace(seen, held=False)
+    if isinstance(step, Sweep):
+        return replace(seen, stale_rules=0)
     assert isinstance(step, NetworkStep)
     if isinstance(step, Hold):
         return replace(seen, held=True)

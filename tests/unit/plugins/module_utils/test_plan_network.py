@@ -85,6 +85,7 @@ def planned(options: Mapping[str, Any], seen: SeenHypervisor, monkeypatch: pytes
     monkeypatch.setattr(_network_task, "uses_nftables", lambda: seen.loses_rules)
     monkeypatch.setattr(_network_task, "can_hold", lambda: seen.can_hold)
     monkeypatch.setattr(_network_task, "is_held", lambda: seen.held)
+    monkeypatch.setattr(_network_task, "count_stale", lambda _subnets: seen.stale_rules)
     monkeypatch.setattr(_network_task.NetworkTask, "_missing_folders", lambda _task: seen.missing_folders)
     uri = "qemu:///system" if seen.links is not None else "qemu+ssh://far/system"
     with _network_task.network_task(uri, declared_objects(validated.validated_parameters, "networks")) as task:
