@@ -317,8 +317,14 @@ class TestPortgroups:
         declare()
         assert_all_valid()
 
-    def test_of_a_bridge_of_the_host(self) -> None:
+    @pytest.fixture
+    def _bridge(self) -> Iterator[None]:
         ip("link", "add", "br-host", "type", "bridge")
+        yield
+        ip("link", "delete", "br-host")
+
+    @pytest.mark.usefixtures("_bridge")
+    def test_of_a_bridge_of_the_host(self) -> None:
         lab = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
         change(**lab, portgroups=[self.FAST, self.SLOW])
         change(**lab, portgroups=[self.SLOW])

@@ -386,6 +386,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         _dhcp(ranges=[span(9, 10)], bootp={"file": "x", "server": "boot.example"}),
         ["ips[0].dhcp.bootp.server: 'boot.example' is not an IPv4 or IPv6 address"],
     ),
+    # libvirt 9.0 defines and starts it.
     "a boot file over IPv6": (
         _six(ranges=[{"start": "fd00:50::10", "end": "fd00:50::20"}], bootp={"file": "x"}),
         ["ips[fd00:50::1/64].dhcp.bootp: libvirt serves it over IPv4 only"],
@@ -471,10 +472,12 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["forward.nat: only the mode nat translates addresses, and this one is isolated. Remove it or set mode: nat"],
     ),
     "a UUID that is none": ({"uuid": "12345"}, ["uuid: '12345' is not a UUID"]),
+    # libvirt 9.0 defines and starts it.
     "a line end in a line for dnsmasq": (
         {"dnsmasq_options": ["log-queries\nlog-dhcp"]},
         ["dnsmasq_options[0]", "control character"],
     ),
+    # libvirt 9.0 defines and starts it.
     "an empty line for dnsmasq": ({"dnsmasq_options": [""]}, ["dnsmasq_options[0]: this cannot be empty"]),
     "no name": ({"name": ""}, ["name"]),
     "a name that is too long for a file": ({"name": "x" * 251}, ["name"]),
@@ -642,12 +645,17 @@ class TestWrong:
         options, words = WRONG[what]
         self._refused({**nat("bad", bridge="virbr-bad"), **options}, words)
 
+    @pytest.fixture
+    def _bridge(self) -> Iterator[None]:
+        ip("link", "add", "br-host", "type", "bridge")
+        yield
+        ip("link", "delete", "br-host")
+
+    @pytest.mark.usefixtures("_bridge")
     @pytest.mark.parametrize("what", WRONG_MODES)
     def test_wrong_in_another_mode(self, what: str) -> None:
         options, words = WRONG_MODES[what]
-        ip("link", "add", "br-host", "type", "bridge")
         self._refused({"name": "bad", **options}, words, "br-host")
-        ip("link", "delete", "br-host")
 
     def _refused(self, bad: dict[str, Any], words: list[str], *devices: str) -> None:
         good = nat("good", subnet="192.168.77", bridge="virbr-good", state="present")
