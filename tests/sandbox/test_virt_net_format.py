@@ -174,7 +174,7 @@ class TestServed:
         assert lookup("a.example", "TXT") == ["v=spf1 -all"]
 
     def test_records_are_answered(self) -> None:
-        records = {
+        records: dict[str, Any] = {
             "txts": [{"name": "txt.lab.example", "value": "v=spf1 -all"}],
             "srvs": [
                 {
@@ -325,7 +325,7 @@ class TestPortgroups:
 
     @pytest.mark.usefixtures("_bridge")
     def test_of_a_bridge_of_the_host(self) -> None:
-        lab = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
+        lab: dict[str, Any] = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
         change(**lab, portgroups=[self.FAST, self.SLOW])
         change(**lab, portgroups=[self.SLOW])
         assert _both("portgroup/@name") == ["slow"]
@@ -354,8 +354,9 @@ class TestBridge:
 
     def test_a_deferred_change(self) -> None:
         succeed(run(**nat()))
-        for options in ({"port_isolation": True}, {"trust_guest_rx_filters": True}, {"ipv6": True}):
-            result = change(**nat(**options))
+        for option in ("port_isolation", "trust_guest_rx_filters", "ipv6"):
+            declared: dict[str, Any] = {option: True}
+            result = change(**nat(**declared))
             assert result["pending_restart"] == ["lab"]
             assert xpath(definition(), "port/@isolated") == ["yes"]
             assert xpath(running(), "port/@isolated") == []
@@ -455,7 +456,7 @@ class TestHostdev:
 @pytest.mark.parametrize("mode", ["vepa", "passthrough"])
 def test_macvtap_on_all_functions_of_a_card(mode: str) -> None:
     """This host's card has none, which libvirt finds out at the start."""
-    lab = {"name": "lab", "forward": {"mode": mode, "pf": "uplink0"}}
+    lab: dict[str, Any] = {"name": "lab", "forward": {"mode": mode, "pf": "uplink0"}}
     change(**lab, state="present")
     assert xpath(definition(), "forward/pf/@dev") == ["uplink0"]
     result = run(**lab)

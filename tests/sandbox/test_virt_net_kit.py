@@ -316,7 +316,7 @@ def _dns_data(kind: str, reply: bytes, start: int, size: int) -> str:
 
 def _dns_name(reply: bytes, offset: int) -> tuple[str, int]:
     """A name and the place behind it. It may end by pointing to an earlier one (RFC 1035, 4.1.4)."""
-    labels = []
+    labels: list[str] = []
     while reply[offset]:
         if reply[offset] >= 0xC0:
             rest = _dns_name(reply, (reply[offset] & 0x3F) << 8 | reply[offset + 1])[0]

@@ -112,11 +112,11 @@ def _metadata(text: str) -> dict[str, Any]:
 
 
 _ADDRESSES = {"start": "198.51.100.2", "end": "198.51.100.3"}
-_MACVTAP = {"name": "lab", "forward": {"mode": "bridge", "interfaces": ["uplink0"]}}
-_ON_BRIDGE = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
-_OPEN_VSWITCH = {**_ON_BRIDGE, "bridge": {"name": "br-ovs"}, "virtualport": {"type": "openvswitch"}}
+_MACVTAP: dict[str, Any] = {"name": "lab", "forward": {"mode": "bridge", "interfaces": ["uplink0"]}}
+_ON_BRIDGE: dict[str, Any] = {"name": "lab", "forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
+_OPEN_VSWITCH: dict[str, Any] = {**_ON_BRIDGE, "bridge": {"name": "br-ovs"}, "virtualport": {"type": "openvswitch"}}
 _FUNCTIONS = ("0000:03:10.1", "0000:03:10.3")
-_HOSTDEV = {"name": "lab", "forward": {"mode": "hostdev", "addresses": [_FUNCTIONS[0]]}}
+_HOSTDEV: dict[str, Any] = {"name": "lab", "forward": {"mode": "hostdev", "addresses": [_FUNCTIONS[0]]}}
 _UUIDS = ("0a0a0a0a-0000-4000-8000-000000000001", "0a0a0a0a-0000-4000-8000-000000000002")
 _SIX = nat(ips=[{"address": "fd00:50::1/64"}])
 _RANGE = "ip/dhcp/range"
@@ -963,8 +963,8 @@ class TestTypesOfPorts:
             assert xpath(document, f"{path}/@type") == [kind]
             found = xpath(document, f"{path}/parameters/@*")
             assert sorted(found) == sorted(str(value) for value in parameters.values())
-        none = {"virtualport": {"type": "none"}}
-        bridge = {"bridge": {"name": "br-host"}} if base is _OPEN_VSWITCH else {}
+        none: dict[str, Any] = {"virtualport": {"type": "none"}}
+        bridge: dict[str, Any] = {"bridge": {"name": "br-host"}} if base is _OPEN_VSWITCH else {}
         change(name="lab", **none, **bridge, **({} if place == "network" else _group(none)))
         assert xpath(definition(), "//virtualport") == []
         for document in given:
