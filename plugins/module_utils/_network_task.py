@@ -141,11 +141,10 @@ class NetworkTask:
         try:
             apply_network_step(self._connection, step)
         except ApplyFailed as error:
+            put_back_so_far = f". {self._put_back(step)}" if isinstance(step, Start) and step.after_stop else ""
             if is_held():
                 release()
-            if isinstance(step, Start) and step.after_stop:
-                raise ApplyFailed(f"{error}. {self._put_back(step)}") from error
-            raise
+            raise ApplyFailed(f"{error}{put_back_so_far}") from error
 
     def _remember(self, name: str) -> None:
         """Keep what runs and what is defined, until a restart has succeeded."""

@@ -18,8 +18,9 @@ description:
     changed without a restart. For everything else see O(if_restart_needed).
   - For each range or fixed lease that is changed so, libvirt takes the network's firewall rules away and builds them
     again, in 0.2 to 0.5 seconds. With iptables, a copy of the rules stands in meanwhile, right before libvirt's own
-    chains, and no packet is lost. With nftables, what is forwarded is refused for a part of that time; between guests
-    and the host nothing is lost.
+    chains, and no packet is lost. With nftables, or at a hypervisor of another host, what is
+    forwarded is refused for a part of that time, and connections through NAT may break; between guests and the host
+    nothing is lost.
   - From libvirt 10.4 on with nftables, a live change of DNS entries or portgroups would make libvirt forget how to
     remove the network's firewall rules. There these changes are treated as ones that take a restart.
   - Everything that can be refused is refused for all declared networks before the first change.

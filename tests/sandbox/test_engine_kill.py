@@ -223,7 +223,7 @@ class TestRestartWithAGuest:
 
         mtu = next(mtus)
         # Definition, stop, start, and the guest's tap.
-        assert at_every_point(prepare, self.declared(mtu), check) == 5
+        assert at_every_point(prepare, self.declared(mtu), check) == 7
 
     def test_removal_by_force(self, guest: Guest) -> None:
         arguments = {"name": "lab", "state": "absent", "force": True}

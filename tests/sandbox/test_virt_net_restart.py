@@ -34,6 +34,13 @@ from test_virt_net_kit import (
     xpath,
 )
 
+RESTART = [
+    "hold the firewall rules of network lab while it restarts",
+    "stop network lab for a restart",
+    "start network lab again",
+    "let go of the firewall rules of network lab",
+]
+
 
 class TestRestartNeeded:
     """Without guests."""
@@ -71,7 +78,7 @@ class TestRestartNeeded:
         succeed(run(**nat(mtu=1400)))
         assert "mtu" in refuse(**nat(mtu=1400, if_restart_needed="fail"))
         result = change(**nat(mtu=1400, if_restart_needed="restart"))
-        assert result["steps"] == ["stop network lab for a restart", "start network lab again"]
+        assert result["steps"] == RESTART
         assert result["pending_restart"] == []
         assert links()["virbr-lab"]["mtu"] == 1400
 
@@ -122,11 +129,7 @@ class TestRestartNeeded:
     def test_restart_brings_it_now(self, options: dict[str, Any]) -> None:
         succeed(run(**nat()))
         result = change(**{**nat(if_restart_needed="restart"), **options})
-        assert result["steps"] == [
-            "change the definition of network lab",
-            "stop network lab for a restart",
-            "start network lab again",
-        ]
+        assert result["steps"] == ["change the definition of network lab", *RESTART]
         assert result["pending_restart"] == []
         # What runs is what is defined.
         assert _facts(running()) == _facts(definition())

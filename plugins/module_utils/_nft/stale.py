@@ -14,6 +14,7 @@ network is only routed by then, and the rules for the old bridge refer to a devi
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -55,8 +56,7 @@ def stale_among(listed: Sequence[Mapping[str, Any]], subnets: Collection[str]) -
     for rule in listed:
         matches = [each["match"] for each in rule["expr"] if "match" in each]
         if rule["chain"] in _OF_BRIDGES:
-            # A device that is not there any more has no name, only the number it had.
-            if any(isinstance(match["right"], int) for match in matches if _is_interface(match)):
+            if any(_is_gone(str(match["right"])) for match in matches if _is_interface(match)):
                 yield rule
         elif rule["chain"] == _OF_SUBNETS:
             # libvirt inserts rules at the head, so that of two alike the second is the old one.
@@ -65,6 +65,17 @@ def stale_among(listed: Sequence[Mapping[str, Any]], subnets: Collection[str]) -
             if text in seen or any(source and source not in subnets for source in sources):
                 yield rule
             seen.add(text)
+
+
+def _is_gone(device: str) -> bool:
+    """A device that is not there any more has no name, only the number it had."""
+    if not device.isdecimal():
+        return False
+    try:
+        socket.if_nametoindex(device)
+    except OSError:
+        return True
+    return False
 
 
 def _is_interface(match: Mapping[str, Any]) -> bool:

@@ -85,19 +85,34 @@ def plan_change(
         if known.hides_config and running is not None:
             text = "this driver shows no definition of a running network, so a change of it could not be verified"
             draft.refuse("state", f"{text}. Stop the network first (state: inactive)")
-    held = seen.can_hold and running is not None and rebuilds(live, running) > 0 and running.mode in _FORWARDING_MODES
-    if held and running is not None:
-        subnets = [ipaddress.ip_interface(ip.address or "").network for ip in running.ips or ()]
-        words = f"hold the firewall rules of network {name} while libvirt rebuilds them"
-        draft.steps.append(Hold(words, name, running.bridge_name or "", tuple(map(str, subnets))))
-    for change in live:
-        draft.steps.append(_update(name, change, config=not define and bool(config_changes)))
-    if held:
-        draft.steps.append(Release(f"let go of the firewall rules of network {name}"))
+    if running is not None:
+        _add_updates(draft, running, live, seen, config=not define and bool(config_changes))
     if draft.restarts:
         _add_restart(draft, known, after, nics, seen)
     elif running is not None and seen.version >= _DESCRIBES_LIVE_SINCE:
         _add_descriptions(draft, running, live_after)
+
+
+def _add_updates(
+    draft: Draft, running: Network, live: Sequence[LiveChange], seen: SeenHypervisor, *, config: bool
+) -> None:
+    name = draft.declared.name
+    held = seen.can_hold and running.mode in _FORWARDING_MODES and rebuilds(live, running) > 0
+    if held:
+        draft.steps.append(_hold(name, running, "libvirt rebuilds them"))
+    draft.steps.extend(_update(name, change, config=config) for change in live)
+    if held:
+        draft.steps.append(_release(name))
+
+
+def _release(name: str) -> Release:
+    return Release(f"let go of the firewall rules of network {name}")
+
+
+def _hold(name: str, running: Network, while_: str) -> Hold:
+    subnets = [ipaddress.ip_interface(ip.address or "").network for ip in running.ips or ()]
+    words = f"hold the firewall rules of network {name} while {while_}"
+    return Hold(words, name, running.bridge_name or "", tuple(map(str, subnets)))
 
 
 def _update(name: str, change: LiveChange, *, config: bool) -> Update:
@@ -219,10 +234,17 @@ def _add_restart(
         draft.warn(
             ", ".join(kept), f"this is for guests that start from now on. Running ones keep what they have: {guests}"
         )
+    # Without any rule that needs it, the kernel ends the tracking of connections: answers from outside would reach the
+    # host itself, and it would reset the connections of its guests.
+    held = seen.can_hold and live.mode == "nat"
+    if held:
+        draft.steps.append(_hold(name, live, "it restarts"))
     draft.steps.append(Stop(f"stop network {name} for a restart", name, for_restart=True))
     add_sweep(draft, seen)
     draft.steps.append(Start(f"start network {name} again", name, after_stop=True, plugs=tuple(plugs)))
     draft.steps.extend(plugs)
+    if held:
+        draft.steps.append(_release(name))
 
 
 def add_sweep(draft: Draft, seen: SeenHypervisor) -> None:

@@ -41,7 +41,7 @@ def test_rules_of_a_device_that_is_gone() -> None:
     rules = [
         rule("forward", 1, {"jump": {"target": "guest_input"}}),
         rule("guest_input", 2, interface("oif", "virbr-lab"), COUNTER, {"reject": None}),
-        rule("guest_input", 3, interface("oif", 15), COUNTER, {"reject": None}),
+        rule("guest_input", 3, interface("oif", "15"), COUNTER, {"reject": None}),
         rule("guest_output", 4, address("saddr", "192.168.50.0/24"), interface("iif", 15), {"accept": None}),
         rule("guest_cross", 5, interface("iif", 15), interface("oif", 15), {"accept": None}),
     ]
