@@ -85,7 +85,8 @@ options:
           - What it says is declared as if written as options. Options written beside it have precedence.
           - A document without C(<forward>), C(<ip>), C(<route>) or C(<portgroup>) elements declares an isolated
             network,
-            no addresses, no routes or no portgroups. Other elements that it lacks are left as they are.
+            no addresses, no routes or no portgroups, and so it is with the lists within an element that it has. Other
+            elements that it lacks are left as they are.
           - Elements that libvirt's format does not have are taken over when the network is made, and left alone later.
           - A document with a DOCTYPE is refused.
         type: str
@@ -102,6 +103,7 @@ options:
         description:
           - What other programs keep with the network, one XML element for each, by the URI of its namespace.
           - Elements of other namespaces are left alone. An empty string removes the element.
+          - Nothing depends on them, so that a running network shows the new ones from its next start on.
         type: dict
       ipv6: &ipv6
         description: Whether guests may talk IPv6 with each other on a network without an IPv6 address of the host.
@@ -157,7 +159,8 @@ options:
             elements: str
           addresses:
             description:
-              - With V(mode=hostdev), PCI addresses of the virtual functions, such as V(0000:03:10.1).
+              - With V(mode=hostdev), PCI addresses of the virtual functions, such as V(0000:03:10.1). Put them in
+                quotes, because YAML may read digits and colons as a number.
             type: list
             elements: str
           pf:
@@ -247,10 +250,10 @@ options:
             type: dict
             suboptions: &rate
               average:
-                description: Rate in KiB per second.
+                description: Rate in kB (1000 bytes) per second.
                 type: int
               peak:
-                description: Rate in KiB per second at which a burst may be sent.
+                description: Rate in kB per second at which a burst may be sent.
                 type: int
               burst:
                 description: What may be sent at the peak, in KiB.

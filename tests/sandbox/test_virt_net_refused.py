@@ -63,7 +63,7 @@ def _group(**options: Any) -> dict[str, Any]:
 
 
 _TAGS = {"vlan": {"tags": [{"id": 5}]}}
-_NO_OWN_PORTS = "ports of libvirt's own bridge have none"
+_NO_OWN_PORTS = "ports of a bridge that libvirt makes have none"
 _MACVTAP = {"forward": {"mode": "vepa", "interfaces": ["uplink0"]}}
 _ON_BRIDGE = {"forward": {"mode": "bridge"}, "bridge": {"name": "br-host"}}
 

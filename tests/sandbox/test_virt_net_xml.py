@@ -527,7 +527,11 @@ class TestUnknown:
             ("<srv service='sip'", "<srv", "dns.srvs[udp lab.example].service: an SRV record needs one"),
             ("average='1000' burst", "burst", "portgroups[slow].bandwidth.inbound.burst: this goes with an average"),
             ("<mac ", "<vlan><tag id='5'/></vlan><mac ", "vlan: a network in mode nat has no VLAN tags"),
-            ("<mac ", "<virtualport type='openvswitch'/><mac ", "virtualport: ports of libvirt's own bridge have none"),
+            (
+                "<mac ",
+                "<virtualport type='openvswitch'/><mac ",
+                "virtualport: ports of a bridge that libvirt makes have none",
+            ),
             ("000002</uuid>", "00000x</uuid>", "uuid"),
             ("average='1000'", "average='much'", "portgroups"),
             ("ipv6='yes'", "ipv6='perhaps'", "ipv6: 'perhaps'"),

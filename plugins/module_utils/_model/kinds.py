@@ -16,7 +16,9 @@ import ipaddress
 import re
 import uuid
 from typing import Any, Optional, Union
+from xml.dom import minidom
 from xml.etree import ElementTree
+from xml.parsers.expat import ExpatError
 
 # The kernel's limit is IFNAMSIZ (include/uapi/linux/if.h), 16 with the final NUL; dev_valid_name() in net/core/dev.c
 # also refuses '/', ':' and white space. A '%' is a name template to the kernel, a leading '-' an option to every tool.
@@ -152,7 +154,10 @@ class PciAddress(Kind):
 
 
 class ForeignXml(Kind):
-    """An element of another program's, in the namespace ``uri``. Canonical XML (C14N 2.0) without indentation."""
+    """An element of another program's, in the namespace ``uri``. Canonical XML (C14N 2.0) without indentation.
+
+    Blanks are indentation where an element holds nothing but elements. Elsewhere they are the other program's text.
+    """
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -165,12 +170,24 @@ class ForeignXml(Kind):
             raise ValueError("the element has a DOCTYPE. Remove it")
         try:
             root = ElementTree.fromstring(text)
-            canonical = str(ElementTree.canonicalize(text, strip_text=True))
-        except ElementTree.ParseError as error:
+            document = minidom.parseString(text.encode())
+            _remove_indentation(document)
+            canonical = str(ElementTree.canonicalize(document.toxml()))
+        except (ElementTree.ParseError, ExpatError) as error:
             raise ValueError(f"this is not one well-formed XML element: {error}") from None
         if not self._uri or not root.tag.startswith(f"{{{self._uri}}}"):
             raise ValueError(f"the element <{root.tag}> is not in the namespace {self._uri!r}. Give it that xmlns")
         return canonical
+
+
+def _remove_indentation(element: Any) -> None:
+    texts = [node for node in element.childNodes if node.nodeType in (node.TEXT_NODE, node.CDATA_SECTION_NODE)]
+    elements = [node for node in element.childNodes if node.nodeType == node.ELEMENT_NODE]
+    if elements and not any(node.data.strip() for node in texts):
+        for node in texts:
+            element.removeChild(node)
+    for each in elements:
+        _remove_indentation(each)
 
 
 class InterfaceName(Kind):

@@ -25,16 +25,16 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
 
 YES_NO = ("yes", "no")
 # The limits of tc, as virNetDevBandwidthRateValidate() in libvirt's src/conf/netdev_bandwidth_conf.c has them.
-_MOST_KIB_PER_SECOND, _MOST_KIB = 1 << 54, 0xFFFFFFFF >> 10
+_MOST_KB_PER_SECOND, _MOST_KIB = 1 << 54, 0xFFFFFFFF >> 10
 
 
 def _rate() -> kinds.Kind:
-    return kinds.Integer(1, _MOST_KIB_PER_SECOND, zero_unsets=True)
+    return kinds.Integer(1, _MOST_KB_PER_SECOND, zero_unsets=True)
 
 
 @dataclass(frozen=True)
 class Rate:
-    """``average`` and ``peak`` in KiB per second, ``burst`` in KiB: what may be sent at the peak."""
+    """``average`` and ``peak`` in kB (1000 bytes) per second, ``burst`` in KiB: what may be sent at the peak."""
 
     average: Optional[int] = declare(Scalar(_rate(), "@average"))
     peak: Optional[int] = declare(Scalar(_rate(), "@peak"))

@@ -41,7 +41,11 @@ def becomes(current: Network, desired: Network) -> Network:
         virtualport=_of_a_type(after.virtualport, desired.virtualport),
         portgroups=tuple(_settled(group, desired) for group in after.portgroups or ()),
     )
-    if after.domain is not None and not after.domain.name and (not desired.domain or desired.domain.local_only is None):
+    if (
+        after.domain is not None
+        and not after.domain.name
+        and (not desired.domain or (desired.domain.local_only, desired.domain.register) == (None, None))
+    ):
         after = replace(after, domain=None)  # The rest is about the name, and libvirt drops it too.
     was_own, is_own = current.mode in OWN_BRIDGE_MODES, after.mode in OWN_BRIDGE_MODES
     if was_own != is_own:

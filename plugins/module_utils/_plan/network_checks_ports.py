@@ -37,7 +37,8 @@ def port_problems(network: Network, version: int) -> Iterator[str]:
     if network.virtualport:
         yield from _virtualport_problems("virtualport", network.virtualport, network)
         if not network.virtualport.type:
-            yield f"virtualport.type: this is missing. Give one of {', '.join(PARAMETERS_OF)}"
+            types = ", ".join(PARAMETERS_OF)
+            yield f"virtualport.type: parameters belong to a type. Give one of {types}, or remove the parameters"
     groups = network.portgroups or ()
     for group in groups:
         where = f"portgroups[{group.name}]."
@@ -45,7 +46,7 @@ def port_problems(network: Network, version: int) -> Iterator[str]:
             yield from _bandwidth_problems(f"{where}bandwidth", group.bandwidth, network)
         if group.virtualport:
             yield from _virtualport_problems(f"{where}virtualport", group.virtualport, network)
-        if _is_tagged(group) or (_is_tagged(network) and group.virtualport):
+        if _is_tagged(group) or _is_tagged(network):
             yield from _vlan_problems(f"{where}vlan", group, network, version)
     defaults = [str(group.name) for group in groups if group.default]
     if len(defaults) > 1:
@@ -106,7 +107,7 @@ def _virtualport_problems(where: str, port: VirtualPort, network: Network) -> It
     else:
         fitting = ("802.1Qbg", "802.1Qbh") if network.mode in MACVTAP_MODES else ("802.1Qbh",)
     if not fitting:
-        yield f"{where}: ports of libvirt's own bridge have none, in mode {network.mode}. Remove it (type: none)"
+        yield f"{where}: ports of a bridge that libvirt makes have none. Remove it (type: none)"
     elif port.type and port.type not in fitting:
         yield f"{where}.type: {port.type} does not go with the mode {network.mode}. Use {' or '.join(fitting)}"
     if port.type:

@@ -171,9 +171,11 @@ def test_only_declared_namespaces_are_of_the_declared_part() -> None:
 
 
 def test_the_elements_of_namespaces_are_canonical() -> None:
-    found = record({"metadata": {OWNER: f"<owner xmlns='{OWNER}'>\n  Ada\n</owner>", COST: ""}})
-    assert found.metadata == {OWNER: ADA, COST: ""}
-    assert to_options(normal(found))["metadata"] == {OWNER: ADA}
+    indented = f"<?xml version='1.0'?>\n<owner xmlns='{OWNER}'>\n  <of>see the <b>wiki</b> first</of>\n</owner>\n"
+    found = record({"metadata": {OWNER: indented, COST: ""}})
+    canonical = f'<owner xmlns="{OWNER}"><of>see the <b>wiki</b> first</of></owner>'
+    assert found.metadata == {OWNER: canonical, COST: ""}
+    assert to_options(normal(found))["metadata"] == {OWNER: canonical}
 
 
 def test_an_element_of_another_namespace_is_refused_by_its_key() -> None:
