@@ -215,7 +215,10 @@ class TestNat:
         options = yaml.safe_load(str(texts["DOCUMENTATION"]))["options"]["networks"]["suboptions"]
         # What is no NAT network is not for this role.
         options["forward"]["suboptions"]["mode"]["choices"] = ["nat"]
-        del options["forward"]["suboptions"]["interfaces"]
+        for name in ("interfaces", "addresses", "pf", "managed", "driver"):
+            del options["forward"]["suboptions"][name]
+        for name in ("vlan", "virtualport"):
+            del options[name], options["portgroups"]["suboptions"][name]
         assert _shape(_specification("nat")["nat_networks"]["options"]) == _shape(options)
 
 

@@ -28,9 +28,7 @@ YES_NO = ("yes", "no")
 # The four types of RFC 8415 (section 11), as libvirt's schema has them (basictypes.rng).
 _BYTES = r"(:[0-9A-Fa-f]{1,2})"
 _HARDWARE = r"0{1,2}:0?[1-9A-Fa-f]"
-_DUID = (
-    rf"0{{1,2}}:0?(1:{_HARDWARE}{_BYTES}{{10,12}}|2{_BYTES}{{5,128}}|3:{_HARDWARE}{_BYTES}{{6,8}}|4{_BYTES}{{16}})"
-)
+_DUID = rf"0{{1,2}}:0?(1:{_HARDWARE}{_BYTES}{{10,12}}|2{_BYTES}{{5,128}}|3:{_HARDWARE}{_BYTES}{{6,8}}|4{_BYTES}{{16}})"
 DNS_NAME = r"[A-Za-z0-9_*][A-Za-z0-9._*-]*"
 
 

@@ -197,7 +197,8 @@ def _range_problems(where: str, interface: kinds.Interface, dhcp: Dhcp) -> Itera
         outside = [text for text in (each.start, each.end) if ipaddress.ip_address(text or "") not in interface.network]
         if outside:
             lie = "lie" if len(outside) > 1 else "lies"
-            yield f"{name}: {' and '.join(map(str, outside))} {lie} outside of {interface.network}. Use others"
+            where_they_are = f"{' and '.join(map(str, outside))} {lie} outside of {interface.network}"
+            yield f"{name}: {where_they_are}. Use addresses inside it"
             continue
         first, last = int(ipaddress.ip_address(each.start or "")), int(ipaddress.ip_address(each.end or ""))
         if first <= int(interface.ip) <= last:

@@ -50,11 +50,13 @@ v4_dhcp = subset(
         [{"file": "pxelinux.0"}, {"file": "menu.ipxe", "server": "192.168.50.2"}, {"file": "", "server": ""}]
     ),
 )
+duids = st.sampled_from(["0:3:0:1:52:54:0:0:0:3", "00:03:00:01:52:54:00:00:00:04"])
 v6_dhcp = subset(
     ranges=st.just([]) | st.just([{"start": "fd00:50::100", "end": "fd00:50::1ff"}]),
     hosts=_lists(
         st.fixed_dictionaries(
-            {"id": st.sampled_from(["0:3:0:1:52:54:0:0:0:3", "00:03:00:01:52:54:00:00:00:04"]), "ip": v6_guests}, optional={"name": names | st.just("")}
+            {"id": duids, "ip": v6_guests},
+            optional={"name": names | st.just("")},
         ),
         "id",
     ),
