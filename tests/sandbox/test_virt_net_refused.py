@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             (
                 "ips[192.168.50.1/24].dhcp.ranges[192.168.51.10 to 192.168.51.20]: 192.168.51.10 and "
-                "192.168.51.20 lie outside of 192.168.50.0/24. Use others"
+                "192.168.51.20 lie outside of 192.168.50.0/24. Use addresses inside it"
             )
         ],
     ),
@@ -585,7 +585,7 @@ WRONG_MODES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a port of no type": (
         {**_MACVTAP, "virtualport": {"profile_id": "finance"}},
-        ["virtualport.type: this is missing. Give one of"],
+        ["virtualport.type: parameters belong to a type. Give one of"],
     ),
     # libvirt 9.0 defines and starts it.
     "a port of another kind of network": (
