@@ -186,6 +186,7 @@ class TestCommand:
         """A shell has job control, Ctrl-C ends its job and not the sandbox, and the terminal comes back."""
         pid, terminal = pty.fork()
         if pid == 0:
+            heed_signals()
             script = f"{RUN} -- bash --norc -i; echo after=$?; read line; echo got-$line"
             os.execlp("sh", "sh", "-c", script)
         try:
