@@ -68,7 +68,7 @@ LOCKED = {
     "importlib": (("_deps.py",), "imports are written down, and only _deps looks for what may be missing"),
     "pkgutil": ((), "imports are written down"),
     "runpy": ((), "imports are written down"),
-    "subprocess": (("_nft/",), "only the nft room runs a program"),
+    "subprocess": (("_nft/",), "only the nft room runs programs"),
     "pty": ((), "no room runs programs"),
 }
 CALLS = {
@@ -200,7 +200,7 @@ ENGINE = "plugins/module_utils"
         (f"{ENGINE}/_run.py", "import fcntl", "the lock is the only file that locks"),
         (f"{ENGINE}/_run.py", "import importlib", "only _deps looks for what may be missing"),
         (f"{ENGINE}/_run.py", "a = __import__('libvirt')", "only _deps looks for what may be missing"),
-        (f"{ENGINE}/_link/a.py", "import subprocess", "only the nft room runs a program"),
+        (f"{ENGINE}/_link/a.py", "import subprocess", "only the nft room runs programs"),
         (f"{ENGINE}/_link/a.py", "import os\nos.system('ip link')", "no room runs programs"),
         (f"{ENGINE}/_libvirt/a.py", "def f(module):\n    module.fail_json(msg='')", "the engine raises"),
         (f"{ENGINE}/_yaml.py", "a = eval('1')", "no text becomes code"),

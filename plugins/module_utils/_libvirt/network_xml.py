@@ -101,12 +101,6 @@ def _let_go_of_second_spelling(root: etree._Element, before: Network, after: Net
         for interface in element.findall("interface"):
             if changed:
                 element.remove(interface)
-    if after.forward.pf:
-        # Its functions, as they stand in the document of a running network, are libvirt's to find again.
-        for function in [*element.findall("interface"), *element.findall("address")]:
-            element.remove(function)
-    if after.mode != "hostdev":
-        element.attrib.pop("managed", None)
     if after.mode != "nat":
         # libvirt refuses <nat> in every other mode, and writes one (the port range) into each NAT network itself.
         for nat in element.findall("nat"):

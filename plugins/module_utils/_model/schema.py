@@ -254,6 +254,11 @@ def newer_than(record: Any, version: int, where: str = "") -> Iterator[tuple[str
             yield f"{where}{name}", declared.since
 
 
+def spell_version(version: int) -> str:
+    """libvirt's number of a version, as people write it: 9000000 is 9.0.0."""
+    return f"{version // 1_000_000}.{version // 1_000 % 1_000}.{version % 1_000}"
+
+
 def to_options(record: Any) -> dict[str, Any]:
     """The record in the names of the options, without what is not there."""
     options: dict[str, Any] = {}

@@ -18,15 +18,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.program import program, run
 
 _MARK = Path("/run/virtnet.hypervisor/firewall-held")
-_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
-_TIMEOUT_S = 60
 # libvirt's chains (src/network/network_iptables.c) and their copies. Each copy is called right before its original: a
 # copy of what one network lets out must not come before what another one does not let in.
 _COPIES = {
@@ -39,7 +37,7 @@ _FAMILIES = ("iptables", "ip6tables")
 def can_hold() -> bool:
     """Whether this process may change rules, and the programs for it are there."""
     return os.geteuid() == 0 and all(
-        _program(f"{family}-{what}") for family in _FAMILIES for what in ("save", "restore")
+        program(f"{family}-{what}") for family in _FAMILIES for what in ("save", "restore")
     )
 
 
@@ -70,7 +68,7 @@ def release() -> None:
 def copy_of(saved: str, bridge: str, subnets: Sequence[str]) -> str:
     """Input for iptables-restore --noflush that adds the copy to what iptables-save has printed."""
     lines: list[str] = []
-    for table, rules in _tables(saved):
+    for table, _chains, rules in _tables(saved):
         copied = [(_COPIES[chain], rest) for chain, rest in rules if _is_about(chain, rest, bridge, subnets)]
         jumps = [jump for jump in _jumps(rules) if jump[2] in {copy for copy, _rest in copied}]
         chains = [copy for _base, _place, copy in jumps]
@@ -87,9 +85,9 @@ def copy_of(saved: str, bridge: str, subnets: Sequence[str]) -> str:
 def removal_from(saved: str) -> str:
     """Input for iptables-restore --noflush that removes our chains from what iptables-save has printed."""
     lines: list[str] = []
-    for table, rules in _tables(saved):
+    for table, there, rules in _tables(saved):
         calls = [(chain, rest) for chain, rest in rules if _target(rest) in _COPIES.values()]
-        chains = [copy for copy in _COPIES.values() if f"\n:{copy} " in _part(saved, table)]
+        chains = [copy for copy in _COPIES.values() if copy in there]
         if not chains:
             continue
         lines += [f"*{table}", *(f"-D {chain} {rest}" for chain, rest in calls)]
@@ -100,16 +98,11 @@ def removal_from(saved: str) -> str:
 Rule = tuple[str, str]  # Chain and the rest of the rule.
 
 
-def _part(saved: str, table: str) -> str:
-    """What iptables-save has printed of one table."""
-    return f"\n{saved}".partition(f"\n*{table}\n")[2].partition("\nCOMMIT")[0].join("\n\n")
-
-
-def _tables(saved: str) -> Iterator[tuple[str, list[Rule]]]:
-    """Name and rules of each table that iptables-save has printed."""
-    for table in re.findall(r"^\*(\w+)$", saved, re.MULTILINE):
-        added = re.findall(r"^-A (\S+) (.*)$", _part(saved, table), re.MULTILINE)
-        yield table, [(chain, rest) for chain, rest in added]
+def _tables(saved: str) -> Iterator[tuple[str, list[str], list[Rule]]]:
+    """Name, chains and rules of each table that iptables-save has printed."""
+    for table, body in re.findall(r"^\*(\w+)\n(.*?)^COMMIT$", saved, re.MULTILINE | re.DOTALL):
+        chains = re.findall(r"^:(\S+) ", body, re.MULTILINE)
+        yield table, chains, re.findall(r"^-A (\S+) (.*)$", body, re.MULTILINE)
 
 
 def _target(rest: str) -> str:
@@ -134,21 +127,10 @@ def _is_about(chain: str, rest: str, bridge: str, subnets: Iterable[str]) -> boo
     return any(re.search(rf"(?:^| ){re.escape(part)}(?: |$)", rest) for part in named)
 
 
-def _program(name: str) -> str:
-    return next((path for folder in _PATH.split(":") if os.access(path := f"{folder}/{name}", os.X_OK)), "")
-
-
 def _saved(family: str) -> str:
-    return _run([_program(f"{family}-save")])
+    return run([program(f"{family}-save")])
 
 
 def _restore(family: str, text: str) -> None:
     if text:
-        _run([_program(f"{family}-restore"), "--noflush", "--wait"], text)
-
-
-def _run(command: Sequence[str], text: str = "") -> str:
-    done = subprocess.run(command, check=False, capture_output=True, text=True, input=text, timeout=_TIMEOUT_S)
-    if done.returncode != 0:
-        raise ApplyFailed(f"{' '.join(command)} fails: {done.stderr.strip()}")
-    return done.stdout
+        run([program(f"{family}-restore"), "--noflush", "--wait"], text)

@@ -15,16 +15,14 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.backend import TABLES, nft, rules
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.backend import TABLES, rules
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.program import program, run
 
 _OF_BRIDGES = ("guest_cross", "guest_input", "guest_output")
 _OF_SUBNETS = "guest_nat"
-_TIMEOUT_S = 60
 
 
 def count_stale(subnets: Collection[str]) -> int:
@@ -35,14 +33,8 @@ def count_stale(subnets: Collection[str]) -> int:
 def sweep(subnets: Collection[str]) -> None:
     """Delete those rules in one transaction. Raises ApplyFailed."""
     lines = ["delete rule {family} {table} {chain} handle {handle}\n".format_map(rule) for rule in _stale(subnets)]
-    if not lines:
-        return
-    command = [nft(), "--file", "-"]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, input="".join(lines), timeout=_TIMEOUT_S
-    )
-    if done.returncode != 0:
-        raise ApplyFailed(f"{' '.join(command)} fails: {done.stderr.strip()}")
+    if lines:
+        run([program("nft"), "--file", "-"], "".join(lines))
 
 
 def _stale(subnets: Collection[str]) -> Iterator[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
-    MACVTAP_MODES,
+    HOST_DEVICE_MODES,
     OWN_BRIDGE_MODES,
     BridgeDevice,
     Forward,
@@ -33,10 +33,9 @@ def becomes(current: Network, desired: Network) -> Network:
     """``desired`` over ``current``. What is not declared stays, unless it cannot be in what is declared."""
     after = overlay(current, desired)
     after = replace(after, forward=_forward_in_mode(after.mode, current, after, desired))
-    after = replace(after, ips=tuple(_without_needless_units(ip) for ip in after.ips or ()))
-    after = replace(after, ips=tuple(_without_needless_bootp(ip, desired) for ip in after.ips or ()))
     after = replace(
         after,
+        ips=tuple(_without_needless_bootp(_without_needless_units(ip), desired) for ip in after.ips or ()),
         vlan=_trunk_of_many(after.vlan),
         virtualport=_of_a_type(after.virtualport, desired.virtualport),
         portgroups=tuple(_settled(group, desired) for group in after.portgroups or ()),
@@ -67,14 +66,14 @@ def _forward_in_mode(mode: str, current: Network, after: Network, desired: Netwo
             driver=forward.driver if wanted.driver else None,
             addresses=forward.addresses if wanted.addresses else (),
         )
-    if mode not in (*MACVTAP_MODES, "hostdev") and wanted.pf is None:
+    if mode not in HOST_DEVICE_MODES and wanted.pf is None:
         forward = replace(forward, pf=None)
     # The devices come one way or another. Declaring one takes the place of the other.
     if wanted.pf and wanted.interfaces is None and wanted.addresses is None:
         forward = replace(forward, interfaces=(), addresses=())
     if (wanted.interfaces or wanted.addresses) and wanted.pf is None:
         forward = replace(forward, pf=None)
-    leaves_no_device = mode in (*MACVTAP_MODES, "hostdev") or (mode in ("open", "isolated") and mode != current.mode)
+    leaves_no_device = mode in HOST_DEVICE_MODES or (mode in ("open", "isolated") and mode != current.mode)
     return replace(forward, dev=None) if leaves_no_device and wanted.dev is None else forward
 
 
@@ -123,9 +122,7 @@ def _without_needless_bootp(ip: Ip, desired: Network) -> Ip:
 
 def _trunk_of_many(vlan: Optional[Vlan]) -> Optional[Vlan]:
     """Several tags are a trunk: libvirt writes it so. No tags are no VLAN."""
-    if vlan is None:
-        return None
-    if not vlan.tags:
+    if vlan is None or not vlan.tags:
         return None
     return replace(vlan, trunk=True) if len(vlan.tags) > 1 else vlan
 

@@ -225,11 +225,7 @@ def _add_restart(
         plugs = [plug(draft, nic, after.bridge_name, seen) for nic in nics if nic.device]
     guests = ", ".join(sorted({nic.domain for nic in nics}))
     # A bridge of the host keeps its ports, whatever libvirt does.
-    kept = [
-        option
-        for option in ("vlan", "virtualport", "port_isolation")
-        if getattr(live, option) != getattr(after, option)
-    ]
+    kept = [option for option in _OF_PORTS if getattr(live, option) != getattr(after, option)]
     if nics and kept and (stays or kept != ["port_isolation"] or not after.port_isolation):
         draft.warn(
             ", ".join(kept), f"this is for guests that start from now on. Running ones keep what they have: {guests}"
@@ -239,7 +235,7 @@ def _add_restart(
     held = seen.can_hold and live.mode == "nat"
     if held:
         draft.steps.append(_hold(name, live, "it restarts"))
-    draft.steps.append(Stop(f"stop network {name} for a restart", name, for_restart=True))
+    draft.steps.append(Stop(f"stop network {name} for a restart", name))
     add_sweep(draft, seen)
     draft.steps.append(Start(f"start network {name} again", name, after_stop=True, plugs=tuple(plugs)))
     draft.steps.extend(plugs)

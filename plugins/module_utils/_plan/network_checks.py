@@ -24,7 +24,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_
     Ip,
     Lease,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import newer_than, spell_version
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHypervisor
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_mode import mode_problems
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_checks_ports import port_problems
@@ -86,7 +86,8 @@ def _contradictions(desired: Network, after: Network) -> Iterator[str]:
 
 def _own_problems(network: Network, version: int) -> Iterator[str]:
     for option, since in newer_than(network, version):
-        yield f"{option}: libvirt {_spelled(version)} does not know this, {_spelled(since)} does. Remove it or upgrade"
+        has, needs = spell_version(version), spell_version(since)
+        yield f"{option}: libvirt {has} does not know this, {needs} does. Remove it or upgrade"
     yield from mode_problems(network, version)
     yield from port_problems(network, version)
     yield from _address_problems(network)
@@ -118,10 +119,6 @@ def _dns_problems(dns: Dns) -> Iterator[str]:
         for option in ("port", "priority", "weight"):
             if getattr(srv, option) is not None and not srv.target:
                 yield f"{where}.{option}: this is about the target. Give target, or remove it"
-
-
-def _spelled(version: int) -> str:
-    return f"{version // 1_000_000}.{version // 1_000 % 1_000}.{version % 1_000}"
 
 
 def _address_problems(network: Network) -> Iterator[str]:

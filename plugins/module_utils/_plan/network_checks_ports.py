@@ -27,6 +27,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_
     PortGroup,
     VirtualPort,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import spell_version
 
 _VLAN_ON_LINUX_BRIDGE_SINCE = 11_000_000
 
@@ -80,8 +81,8 @@ def _vlan_problems(where: str, group: Optional[PortGroup], network: Network, ver
     if network.mode == "bridge" and network.bridge_name:
         if port is None and version < _VLAN_ON_LINUX_BRIDGE_SINCE:
             yield (
-                f"{where}: libvirt {_spelled(version)} sets VLAN tags on Open vSwitch ports only, and "
-                f"{_spelled(_VLAN_ON_LINUX_BRIDGE_SINCE)} on a Linux bridge too. Use a bridge for each VLAN, set "
+                f"{where}: libvirt {spell_version(version)} sets VLAN tags on Open vSwitch ports only, and "
+                f"{spell_version(_VLAN_ON_LINUX_BRIDGE_SINCE)} on a Linux bridge too. Use a bridge for each VLAN, set "
                 "virtualport.type: openvswitch, or upgrade"
             )
         elif port is not None and port.type not in (None, "openvswitch"):
@@ -116,7 +117,3 @@ def _virtualport_problems(where: str, port: VirtualPort, network: Network) -> It
                 yield f"{where}.{option}: a port of type {port.type} has none. Remove it"
     if port.type == "midonet" and not port.interface_id:
         yield f"{where}.interface_id: a port of type midonet needs one. Give its UUID"
-
-
-def _spelled(version: int) -> str:
-    return f"{version // 1_000_000}.{version // 1_000 % 1_000}.{version % 1_000}"

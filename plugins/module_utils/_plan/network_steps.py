@@ -102,9 +102,7 @@ class Start(NetworkStep):
 
 @dataclass(frozen=True)
 class Stop(NetworkStep):
-    """``for_restart``: the first half of a restart."""
-
-    for_restart: bool = False
+    pass
 
 
 @dataclass(frozen=True)
