@@ -23,7 +23,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge i
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge import plan_bridges
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import BridgeStep
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import LinkStep
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan, Step
 
 # Options of one bridge: its properties, and what the task may do to have them. The model has the defaults, so that
@@ -60,7 +60,7 @@ class BridgeTask:
         return plan_bridges(self._declared, seen)
 
     def apply(self, step: Step) -> None:
-        if isinstance(step, BridgeStep):
+        if isinstance(step, LinkStep):
             apply_bridge_step(self._route, step, self._indexes)
 
     def report(self, plan: Plan) -> Mapping[str, Any]:

@@ -26,21 +26,23 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink i
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
     AddPort,
-    BridgeStep,
     BringUp,
     Change,
     Create,
+    RemovePort,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import (
     Delete,
+    LinkStep,
     PutAddress,
     RemoveAddress,
-    RemovePort,
 )
 
 # An IPv4 subnet of two addresses (RFC 3021) or one has no address for broadcasts.
 _LAST_PREFIX_WITH_BROADCAST = 30
 
 
-def apply_bridge_step(route: Any, step: BridgeStep, indexes: MutableMapping[str, int]) -> None:
+def apply_bridge_step(route: Any, step: LinkStep, indexes: MutableMapping[str, int]) -> None:
     """Do one step. ``indexes`` are the links' as they were read; those of links made here are added.
 
     Raises ApplyFailed with the kernel's reason.

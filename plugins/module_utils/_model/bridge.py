@@ -28,8 +28,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
 STP_FORWARD_DELAY = (2, 30)
 # BR_PORT_BITS is 10, and there is no port 0.
 MAX_PORTS = 1023
-# The least MTU of a device with IPv6 (RFC 8200).
-IPV6_MTU = 1280
 
 
 class Seconds(kinds.Integer):

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -28,6 +27,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import (
+    change_addresses,
+    new_addresses,
+    own_and_kept,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_checks import check_bridges
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_ports import is_in_container, is_of_guest
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
@@ -35,11 +39,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_st
     BringUp,
     Change,
     Create,
-    Delete,
-    PutAddress,
-    RemoveAddress,
     RemovePort,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import Delete
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Difference, Plan, Problem, Step
 
 # The kernel's MTU for a bridge without ports.
@@ -175,9 +177,7 @@ def _plan_new(draft: _Draft, seen: SeenHost) -> None:
     draft.steps.append(Create(f"create bridge {name}", name, properties))
     _plan_ports(draft, Bridge(), after, seen)
     _plan_mtu(draft, _DEFAULT_MTU, after, seen)
-    draft.steps += [
-        PutAddress(f"add address {address} to bridge {name}", name, address) for address in after.addresses or ()
-    ]
+    draft.steps += new_addresses(f"bridge {name}", name, after.addresses or ())
 
 
 def _first_port_mac(declared: DeclaredBridge, seen: SeenHost) -> Optional[str]:
@@ -238,13 +238,11 @@ def _as_read(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHost) 
     if declared.ports is not None:
         kept = [each for each in ports if each.name not in declared.ports and _stays(draft, each)]
         draft.kept_ports = tuple(each.name for each in kept)
-    lasting = [each for each in link.lasting if each in (declared.addresses or ()) or not _is_link_local(each)]
-    mine = {*lasting, *(declared.addresses or ())}
-    draft.kept_addresses = tuple(each for each in link.addresses if each not in mine and not _is_link_local(each))
+    own, draft.kept_addresses = own_and_kept(link, declared.addresses)
     return replace(
         bridge.properties,
         ports=tuple(sorted(each.name for each in ports if each.name not in draft.kept_ports)),
-        addresses=tuple(sorted(set(lasting))),
+        addresses=own,
     )
 
 
@@ -259,10 +257,6 @@ def _stays(draft: _Draft, port: SeenLink) -> bool:
         )
         return True
     return False
-
-
-def _is_link_local(address: str) -> bool:
-    return ipaddress.ip_interface(address).is_link_local
 
 
 def _becomes(draft: _Draft, before: Bridge, bridge: SeenBridge) -> Bridge:
@@ -331,34 +325,12 @@ def _plan_mtu(draft: _Draft, current: int, after: Bridge, seen: SeenHost) -> Non
 
 
 def _plan_addresses(draft: _Draft, link: SeenLink, before: Bridge, after: Bridge) -> None:
-    """New addresses come before old ones go: without any, the kernel drops all routes through the bridge."""
-    name, old, new = draft.name, before.addresses or (), after.addresses or ()
-    gone = [address for address in old if address not in new]
-    come = [address for address in new if address not in old]
-    # IPv6 knows an address once per device, whatever its prefix.
-    hosts = {_host(address) for address in come}
-    first = [address for address in gone if ":" in address and _host(address) in hosts]
-    draft.steps += [_remove_address(name, address, [*old, *draft.kept_addresses]) for address in first]
-    for address in come:
-        if address in link.addresses:
-            draft.steps.append(PutAddress(f"make address {address} of bridge {name} permanent", name, address))
-            draft.was.setdefault("temporary_addresses", []).append(address)
-        else:
-            draft.steps.append(PutAddress(f"add address {address} to bridge {name}", name, address))
-    draft.steps += [
-        _remove_address(name, address, [*old, *come, *draft.kept_addresses]) for address in gone if address not in first
-    ]
-
-
-def _host(address: str) -> str:
-    return address.partition("/")[0]
-
-
-def _remove_address(name: str, address: str, present: Sequence[str]) -> RemoveAddress:
-    network = ipaddress.ip_interface(address).network
-    others = [each for each in present if each != address and ipaddress.ip_interface(each).network == network]
-    alone = network.version == 6 or not others
-    return RemoveAddress(f"remove address {address} from bridge {name}", name, address, alone)
+    change = change_addresses(
+        f"bridge {draft.name}", link, before.addresses or (), after.addresses or (), draft.kept_addresses
+    )
+    draft.steps += change.steps
+    if change.lasts:
+        draft.was["temporary_addresses"] = list(change.lasts)
 
 
 # What the user sees.

@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Optional, Union
+from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import (
-    IPV6_MTU,
     MAX_PORTS,
     STP_FORWARD_DELAY,
     Bridge,
     DeclaredBridge,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import (
+    Claim,
+    addresses_twice,
+    ipv6_is_off,
+    small_mtu,
+    subnet_clashes,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
-Subnet = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 # By name; None where there is none.
 Bridges = Mapping[str, Optional[Bridge]]
 
@@ -60,33 +65,15 @@ def _time_problems(declared: DeclaredBridge, bridge: Bridge) -> Iterator[str]:
 
 
 def _address_problems(declared: DeclaredBridge, bridge: Bridge) -> Iterator[str]:
-    owners: dict[str, str] = {}
-    for text in declared.bridge.addresses or ():
-        host = str(ipaddress.ip_interface(text).ip)
-        owner = owners.setdefault(host, text)
-        if owner != text:
-            yield f"addresses[{text}]: {host} stands there already, as {owner}. Keep one"
-    if bridge.mtu is not None and bridge.mtu < IPV6_MTU and declared.bridge.mtu is not None:
-        ipv6 = [text for text in bridge.addresses or () if ":" in text]
-        if ipv6:
-            yield (
-                f"mtu: {bridge.mtu} is less than the {IPV6_MTU} that IPv6 needs, and the bridge has {', '.join(ipv6)}. "
-                "Choose a larger one"
-            )
+    yield from addresses_twice(declared.bridge.addresses)
+    yield from small_mtu("bridge", declared.bridge.mtu, bridge.addresses)
 
 
 def _ipv6_problems(
     declared: DeclaredBridge, before: Optional[Bridge], bridge: Bridge, seen: SeenHost
 ) -> Iterator[Problem]:
-    present = (before and before.addresses) or ()
-    come = [text for text in bridge.addresses or () if ":" in text and text not in present]
-    if come and declared.name in seen.without_ipv6:
-        setting = f"net.ipv6.conf.{declared.name if before else 'default'}.disable_ipv6"
-        yield Problem(
-            f"bridge {declared.name!r}: addresses[{', '.join(come)}]: IPv6 is off there. Set the sysctl {setting} to 0 "
-            "first",
-            missing=True,
-        )
+    present = None if before is None else before.addresses or ()
+    return ipv6_is_off(f"bridge {declared.name!r}", declared.name, present, bridge.addresses, seen)
 
 
 # Ports.
@@ -178,48 +165,14 @@ def _shared_ports(declared: Sequence[DeclaredBridge], after: Bridges) -> Iterato
 def _subnet_clashes(
     declared: Sequence[DeclaredBridge], before: Bridges, after: Bridges, seen: SeenHost
 ) -> Iterator[Problem]:
-    """Two devices in one subnet: the host would reach the hosts of it through one of them only."""
-    taken = list(_staying_subnets(before, after, seen))
+    claims, leaving = [], {}
     for each in declared:
-        bridge, known = after[each.name], before[each.name]
-        if bridge is None or each.bridge.addresses is None:
+        known, bridge = before[each.name] or Bridge(), after[each.name]
+        if bridge is None:
+            link = seen.links.get(each.name)
+            leaving[each.name] = {*link.addresses} if link is not None else set()
             continue
-        present = (known and known.addresses) or ()
-        for text, subnet in _subnets([text for text in each.bridge.addresses if text not in present]):
-            clash = next(
-                (
-                    (device, other)
-                    for device, master, other in taken
-                    # What is left on the bridge's own ports is dead there.
-                    if each.name not in (device, master) and device not in (bridge.ports or ())
-                    if subnet.overlaps(other)
-                ),
-                None,
-            )
-            if clash and not each.force:
-                yield Problem(
-                    f"bridge {each.name!r}: addresses[{text}]: the subnet {subnet} overlaps {clash[1]} of {clash[0]}. "
-                    "Choose another subnet, or give force: true where your routes tell the two apart"
-                )
-            taken.append((each.name, "", subnet))
-
-
-def _staying_subnets(before: Bridges, after: Bridges, seen: SeenHost) -> Iterator[tuple[str, str, Subnet]]:
-    """(device, its master, subnet) of all that is there and stays."""
-    for link in seen.links.values():
-        gone: set[str] = set()
-        if before.get(link.name) is not None:
-            bridge = after[link.name]
-            if bridge is None:
-                continue
-            gone = {*((before[link.name] or Bridge()).addresses or ())} - {*(bridge.addresses or ())}
-        for _text, subnet in _subnets([text for text in link.addresses if text not in gone]):
-            yield link.name, link.master or "", subnet
-
-
-def _subnets(addresses: Sequence[str]) -> Iterator[tuple[str, Subnet]]:
-    """Those that make a route: neither a link's own nor a single address, which several bridges may share."""
-    for text in addresses:
-        network = ipaddress.ip_interface(text).network
-        if not (network.is_link_local or network.is_loopback or network.prefixlen == network.max_prefixlen):
-            yield text, network
+        leaving[each.name] = {*(known.addresses or ())} - {*(bridge.addresses or ())}
+        come = [text for text in each.bridge.addresses or () if text not in (known.addresses or ())]
+        claims.append(Claim(f"bridge {each.name!r}", each.name, come, each.force, bridge.ports or ()))
+    return subnet_clashes(claims, leaving, seen)

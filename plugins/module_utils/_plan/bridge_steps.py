@@ -11,68 +11,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import LinkStep
 
 
 @dataclass(frozen=True)
-class BridgeStep(Step):
-    name: str
-
-
-@dataclass(frozen=True)
-class Create(BridgeStep):
+class Create(LinkStep):
     """Make the bridge with the scalar properties given, and bring it up, all in one message."""
 
     properties: Bridge
 
 
 @dataclass(frozen=True)
-class Change(BridgeStep):
+class Change(LinkStep):
     """Set the scalar properties given. Setting the MAC address that the bridge has makes it stay."""
 
     properties: Bridge
 
 
 @dataclass(frozen=True)
-class BringUp(BridgeStep):
+class BringUp(LinkStep):
     """``device`` is the bridge itself or one of its ports."""
 
     device: str
 
 
 @dataclass(frozen=True)
-class AddPort(BridgeStep):
+class AddPort(LinkStep):
     """Make the device a port and bring it up."""
 
     port: str
 
 
 @dataclass(frozen=True)
-class RemovePort(BridgeStep):
+class RemovePort(LinkStep):
     port: str
-
-
-@dataclass(frozen=True)
-class PutAddress(BridgeStep):
-    """Add the address, or let the one there is last."""
-
-    address: str
-
-
-@dataclass(frozen=True)
-class RemoveAddress(BridgeStep):
-    """``alone``: no other address of the bridge is in the same IPv4 subnet."""
-
-    address: str
-    alone: bool = True
-
-
-@dataclass(frozen=True)
-class Delete(BridgeStep):
-    """Remove ``name`` and the ``others``, together, because the kernel waits for each removal that comes alone."""
-
-    others: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (self.name, *self.others)

@@ -22,10 +22,12 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_st
     BringUp,
     Change,
     Create,
+    RemovePort,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import (
     Delete,
     PutAddress,
     RemoveAddress,
-    RemovePort,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Step
 
