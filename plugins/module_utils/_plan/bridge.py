@@ -33,7 +33,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses
     own_and_kept,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_checks import check_bridges
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_ports import is_in_container, is_of_guest
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_ports import (
+    is_in_container,
+    is_of_guest,
+    what_it_is,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
     AddPort,
     BringUp,
@@ -120,7 +124,7 @@ def _draft(declared: DeclaredBridge, seen: SeenHost) -> _Draft:
         draft.problems.append(
             Problem(
                 f"bridge {draft.name!r}: name: this host's device of that name is not a Linux bridge but "
-                f"{_what(draft.link)}. Choose another name"
+                f"{what_it_is(draft.link)}. Choose another name"
             )
         )
     elif declared.state == "absent":
@@ -132,12 +136,6 @@ def _draft(declared: DeclaredBridge, seen: SeenHost) -> _Draft:
     else:
         _plan_change(draft, draft.link, draft.link.bridge, seen)
     return draft
-
-
-def _what(link: SeenLink) -> str:
-    if link.loopback:
-        return "the loopback device"
-    return f"of the kind {link.kind}" if link.kind else "a network card"
 
 
 # Removing.

@@ -26,14 +26,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses
     small_mtu,
     subnet_clashes,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_ports import why_no_port
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 # By name; None where there is none.
 Bridges = Mapping[str, Optional[Bridge]]
-
-# Kinds that take over what arrives at the device below them, as a bridge does, and so exclude one.
-_STACKED_KINDS = ("macvlan", "macvtap", "ipvlan", "ipvtap")
-_UNFIT_KINDS = ("macvtap", "ipvtap", "ipvlan")
 
 
 def check_bridges(declared: Sequence[DeclaredBridge], before: Bridges, after: Bridges, seen: SeenHost) -> list[Problem]:
@@ -92,7 +89,7 @@ def _port_problems(declared: DeclaredBridge, before: Bridges, after: Bridges, se
         elif link is None:
             yield Problem(f"{where} this host has no device {port!r}. Make it first, or name another", missing=True)
         elif link.master != name:
-            text = _unfit(link, seen) or _taken(link, before, after) or _cut_off(declared, link)
+            text = why_no_port(link, seen) or _taken(link, before, after) or _cut_off(declared, link)
             if text:
                 yield Problem(f"{where} {text}")
     known, bridge = before[name] or Bridge(), after[name] or Bridge()
@@ -102,26 +99,6 @@ def _port_problems(declared: DeclaredBridge, before: Bridges, after: Bridges, se
         yield Problem(
             f"bridge {name!r}: ports: it would have {count}, and {MAX_PORTS} is the most. Use several bridges"
         )
-
-
-def _unfit(link: SeenLink, seen: SeenHost) -> Optional[str]:
-    """Why the kernel would not take the device into any bridge."""
-    if link.loopback:
-        return "the loopback device cannot be a port. Name another"
-    if not link.ethernet:
-        return (
-            f"it is not an Ethernet device ({link.kind or 'its hardware is of another type'}), and only these can be "
-            "ports. Name another"
-        )
-    if link.kind in _UNFIT_KINDS:
-        return f"a device of the kind {link.kind} cannot be a port. Name the device that it is on"
-    stacked = [each.name for each in seen.stacked_on(link.name) if each.kind in _STACKED_KINDS]
-    if stacked:
-        return (
-            f"it carries {', '.join(stacked)}, and a device with macvlan or macvtap devices on it cannot be a port. "
-            "Remove these first, or name another"
-        )
-    return None
 
 
 def _taken(link: SeenLink, before: Bridges, after: Bridges) -> Optional[str]:
