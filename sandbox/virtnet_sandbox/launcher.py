@@ -13,11 +13,13 @@ import os
 import signal
 import sys
 
-from . import guest_image, kernel, requirements
+from . import guest_image, kernel, requirements, user_mode_linux
 from .init import run_as_first_process
 from .signals import FORWARDED, exit_code, sent_by_terminal
 
-USAGE = "usage: sandbox/run [--die-with-parent] [--] CMD..."
+USAGE = """\
+usage: sandbox/run [--die-with-parent] [--kernel] [--] CMD...
+  --kernel   on a User-Mode Linux kernel, which has 802.1Q and bridges that filter VLANs"""
 
 
 def main() -> int:
@@ -25,9 +27,10 @@ def main() -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         print(USAGE)
         return 0
-    tie_to_parent = arguments[:1] == ["--die-with-parent"]
-    if tie_to_parent:
-        arguments = arguments[1:]
+    options = []
+    while arguments[:1] in (["--die-with-parent"], ["--kernel"]):
+        options.append(arguments.pop(0))
+    tie_to_parent, other_kernel = "--die-with-parent" in options, "--kernel" in options
     if arguments[:1] == ["--"]:
         arguments = arguments[1:]
     elif arguments and arguments[0].startswith("-"):
@@ -39,9 +42,13 @@ def main() -> int:
 
     try:
         requirements.check()
+        if other_kernel:
+            user_mode_linux.check()
     except requirements.NotReady as reason:
         print(f"sandbox/run: {reason}", file=sys.stderr)
         return 69
+    if other_kernel:
+        return user_mode_linux.run(arguments, tie_to_parent=tie_to_parent)
     if tie_to_parent:
         kernel.die_with_parent()
     try:
