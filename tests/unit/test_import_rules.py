@@ -60,6 +60,7 @@ ROOMS = {
     "plugins/module_utils/_bridge_task.py": Room("a task", ("",)),
     "plugins/module_utils/_network_task.py": Room("a task", ("",)),
     "plugins/module_utils/_network_info.py": Room("a task", ("",)),
+    "plugins/module_utils/_vlan_task.py": Room("a task", ("",)),
 }
 
 # Parts of the standard library, and names, that belong to one place.

@@ -18,13 +18,21 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import ho
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import read_record
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import netlink_errors, opened
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    SeenBridge,
+    SeenHost,
+    SeenLink,
+    SeenVlan,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan import PROTOCOLS
 
 # include/uapi/linux/if.h, if_arp.h and if_addr.h.
 _IFF_UP = 0x1
 _IFF_LOOPBACK = 0x8
 _ARPHRD_ETHER = 1
 _IFA_F_PERMANENT = 0x80
+
+_PROTOCOLS = {number: name for name, number in PROTOCOLS.items()}
 
 
 @dataclass
@@ -92,6 +100,7 @@ def _link(message: Any, names: Mapping[int, str], addresses: _Addresses, bridges
         below=None if elsewhere else names.get(message.get_attr("IFLA_LINK")),
         other_namespace=elsewhere,
         bridge=_bridge(message, name) if kind == "bridge" and name in bridges else None,
+        vlan=_vlan(info) if kind == "vlan" else None,
     )
 
 
@@ -103,3 +112,8 @@ def _bridge(message: Any, name: str) -> SeenBridge:
         tree_changes=bool(data.get_attr("IFLA_BR_TOPOLOGY_CHANGE")),
         fixed_mac=host_files.mac_was_set(name, index=message["index"]),
     )
+
+
+def _vlan(info: Any) -> SeenVlan:
+    data = info.get_attr("IFLA_INFO_DATA")
+    return SeenVlan(data.get_attr("IFLA_VLAN_ID"), _PROTOCOLS[data.get_attr("IFLA_VLAN_PROTOCOL")])

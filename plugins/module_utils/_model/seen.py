@@ -80,13 +80,21 @@ class SeenBridge:
 
 
 @dataclass(frozen=True)
+class SeenVlan:
+    """What is particular to a VLAN sub-interface. Its parent is what it has ``below``."""
+
+    id: int
+    protocol: str
+
+
+@dataclass(frozen=True)
 class SeenLink:
     """A network device of the host. ``kind`` is the kernel's name for its type, None for hardware.
 
     ``lasting`` are those of the ``addresses`` that do not expire and have no peer. ``below`` is the device that this
     one is stacked on, or the other end of a veth pair; ``other_namespace`` tells that it is in another network
     namespace.
-    ``bridge`` is read for the bridges that were asked for.
+    ``bridge`` is read for the bridges that were asked for, ``vlan`` for every VLAN sub-interface.
     """
 
     name: str
@@ -103,6 +111,7 @@ class SeenLink:
     below: Optional[str] = None
     other_namespace: bool = False
     bridge: Optional[SeenBridge] = None
+    vlan: Optional[SeenVlan] = None
 
 
 @dataclass(frozen=True)
