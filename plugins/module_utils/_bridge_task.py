@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.apply import apply_bridge_step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.host_files import bridges_know_vlans
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import opened
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_host
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port_options import read_port_options
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import read_host_routes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import (
+    VLAN_OPTIONS,
     Bridge,
     DeclaredBridge,
     declared_bridge,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHost
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge import plan_bridges
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import LinkStep
@@ -32,6 +38,7 @@ BRIDGE_SPEC: dict[str, Any] = {
     **record_spec(Bridge),
     "state": {"type": "str", "choices": ["present", "absent"]},
     "purge_ports": {"type": "bool"},
+    "take_over": {"type": "str"},
     "force": {"type": "bool"},
 }
 
@@ -55,9 +62,20 @@ class BridgeTask:
         self._indexes: dict[str, int] = {}
 
     def plan(self) -> Plan:
-        seen = read_host(self._route, frozenset(each.name for each in self._declared))
+        seen = read_host(frozenset(each.name for each in self._declared))
         self._indexes = {link.name: link.index for link in seen.links.values()}
-        return plan_bridges(self._declared, seen)
+        return plan_bridges(self._declared, self._with_parts(seen))
+
+    def _with_parts(self, seen: SeenHost) -> SeenHost:
+        """What only some declarations need to be read."""
+        if any(each.bridge.routes is not None or each.take_over or each.state == "absent" for each in self._declared):
+            seen = replace(seen, routes=read_host_routes({link.index: link.name for link in seen.links.values()}))
+        ports = {port.name or "" for each in self._declared for port in each.bridge.port_options or ()}
+        if ports:
+            seen = replace(seen, port_options=read_port_options(ports))
+        if ports or any(getattr(each.bridge, option) is not None for each in self._declared for option in VLAN_OPTIONS):
+            seen = replace(seen, knows_vlans=bridges_know_vlans())
+        return seen
 
     def apply(self, step: Step) -> None:
         if isinstance(step, LinkStep):

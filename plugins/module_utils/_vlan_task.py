@@ -67,7 +67,7 @@ class VlanTask:
         vlans = [each.vlan for each in self._declared]
         names = {each.name or "" for each in vlans if any(":" in address for address in each.addresses or ())}
         bridges = {each.bridge for each in vlans if each.bridge}
-        seen = read_host(self._route, names | bridges)
+        seen = read_host(names | bridges)
         self._indexes = {link.name: link.index for link in seen.links.values()}
         return plan_vlans(self._declared, seen)
 

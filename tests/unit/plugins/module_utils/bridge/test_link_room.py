@@ -32,10 +32,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_step
 
 
 class Message(dict):  # type: ignore[type-arg]
-    """A message or nested attribute of pyroute2: fields by key, attributes by get_attr()."""
+    """A message or nested attribute: fields by key as pyroute2 has them, and by name; attributes by get_attr()."""
 
     def __init__(self, attrs: dict[str, Any], **fields: Any) -> None:
         super().__init__(fields)
+        self.__dict__.update(fields)
         self._attrs = attrs
 
     def get_attr(self, name: str) -> Any:
@@ -225,16 +226,16 @@ def test_times_that_are_no_whole_seconds_and_a_protocol_in_user_space() -> None:
 # Reading.
 
 
-class Dump:
-    def __init__(self, links: list[Message], addresses: list[Message]) -> None:
-        self.get_links = lambda: links
-        self.get_addr = lambda: addresses
+def dump(monkeypatch: pytest.MonkeyPatch, links: list[Message], addresses: list[Message]) -> None:
+    monkeypatch.setattr(read, "Socket", contextlib.nullcontext)
+    monkeypatch.setattr(read, "links", lambda _route: links)
+    monkeypatch.setattr(read, "addresses", lambda _route: addresses)
 
 
 def link(index: int, name: str, kind: str | None = None, data: Any = None, **attrs: Any) -> Message:
     info = Message({"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": data}) if kind else None
     found = {"IFLA_IFNAME": name, "IFLA_MTU": 1500, "IFLA_LINKINFO": info, **attrs}
-    return Message(found, index=index, flags=1, ifi_type=1)
+    return Message(found, index=index, flags=1, hardware=1)
 
 
 @pytest.fixture
@@ -246,9 +247,10 @@ def _no_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_no_files")
-def test_links_are_told_apart() -> None:
+def test_links_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     data = Message({"IFLA_BR_ROOT_ID": {"prio": 1}, "IFLA_BR_BRIDGE_ID": {"prio": 2}, "IFLA_BR_STP_STATE": 1})
-    dump = Dump(
+    dump(
+        monkeypatch,
         [
             link(1, "br0", "bridge", data),
             link(2, "br1", "bridge", data),
@@ -258,7 +260,7 @@ def test_links_are_told_apart() -> None:
         ],
         [],
     )
-    host = read.read_host(dump, frozenset(["br0", "br9"]))
+    host = read.read_host(frozenset(["br0", "br9"]))
     assert host.machine_id == "id"
     seen = host.links
     assert seen["br0"].bridge is not None
@@ -272,11 +274,14 @@ def test_links_are_told_apart() -> None:
 
 
 @pytest.mark.usefixtures("_no_files")
-def test_addresses_that_last() -> None:
+def test_addresses_that_last(monkeypatch: pytest.MonkeyPatch) -> None:
     def address(index: int, flags: int, **attrs: str) -> Message:
-        return Message({f"IFA_{name}": value for name, value in attrs.items()}, index=index, prefixlen=24, flags=flags)
+        return Message(
+            {f"IFA_{name}": value for name, value in attrs.items()}, index=index, prefix_length=24, flags=flags
+        )
 
-    dump = Dump(
+    dump(
+        monkeypatch,
         [link(1, "br0"), link(2, "br1")],
         [
             address(1, 0x80, LOCAL="192.0.2.1", ADDRESS="192.0.2.1"),
@@ -285,7 +290,7 @@ def test_addresses_that_last() -> None:
             address(1, 0x80, ADDRESS="2001:DB8::1"),
         ],
     )
-    found = read.read_host(dump, ()).links["br0"]
+    found = read.read_host(()).links["br0"]
     assert found.addresses == ("192.0.2.1/24", "192.0.2.2/24", "192.0.2.3/24", "2001:db8::1/24")
     assert found.lasting == ("192.0.2.1/24", "2001:db8::1/24")
 
