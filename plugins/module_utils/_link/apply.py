@@ -15,6 +15,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.apply_routes import apply_route
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.host_files import promoting_secondaries
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import attributes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import (
@@ -24,12 +25,19 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink i
     index_of,
     netlink_errors,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.port_messages import apply_port_step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over import take_over
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
     AddPort,
     BringUp,
     Change,
     Create,
+    Isolate,
+    PutRoute,
     RemovePort,
+    RemoveRoute,
+    SetVlans,
+    TakeOver,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import (
     Delete,
@@ -69,6 +77,12 @@ def apply_bridge_step(route: Any, step: LinkStep, indexes: MutableMapping[str, i
         elif isinstance(step, RemoveAddress):
             with contextlib.nullcontext() if step.alone else promoting_secondaries(step.name):
                 route.addr(DELETE_ADDRESS, index=index(step.name), **_address(step.address))
+        elif isinstance(step, (SetVlans, Isolate)):
+            apply_port_step(step, index)
+        elif isinstance(step, (PutRoute, RemoveRoute)):
+            apply_route(step.route, index(step.name), step.words, remove=isinstance(step, RemoveRoute))
+        elif isinstance(step, TakeOver):
+            take_over(step, index)
         elif isinstance(step, Delete):
             _delete(route, [index(name) for name in step.names])
             for name in step.names:

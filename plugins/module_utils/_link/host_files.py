@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import html
 import re
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ _FOREIGN_BRIDGE = re.compile(r"^    <forward [^>]*mode='bridge'", re.MULTILINE)
 _SET_BY_SOMEBODY = "3"
 
 _SYSCTL = Path("/proc/sys/net")
+_KERNEL_CONFIG = Path("/proc/config.gz")
 
 
 def libvirt_bridges() -> Mapping[str, str]:
@@ -122,6 +124,42 @@ def promoting_secondaries(name: str) -> Iterator[None]:
         yield
     finally:
         path.write_text(f"{before}\n", encoding="ascii")
+
+
+@contextlib.contextmanager
+def accepting_either_way(name: str) -> Iterator[None]:
+    """Have a device take what comes from hosts to which the route is still through another one.
+
+    Strict filtering by reverse path (net.ipv4.conf.*.rp_filter 1) would drop it. 2 is the loose one, and the larger of
+    the device's and of all devices' counts.
+    """
+    path = _SYSCTL / "ipv4/conf" / name / "rp_filter"
+    before = _text(path)
+    if _text(_SYSCTL / "ipv4/conf/all/rp_filter") != "1" and before != "1":
+        yield
+        return
+    _write(path, "2")
+    try:
+        yield
+    finally:
+        _write(path, before)
+
+
+def like_uplink(uplink: str, bridge: str) -> None:
+    """Have a bridge deal with router advertisements as its uplink did, whoever was in charge of that."""
+    for setting in ("accept_ra", "autoconf"):
+        value = _text(_SYSCTL / "ipv6/conf" / uplink / setting)
+        if value and value != _text(_SYSCTL / "ipv6/conf" / bridge / setting):
+            _write(_SYSCTL / "ipv6/conf" / bridge / setting, value)
+
+
+def bridges_know_vlans() -> bool:
+    """Whether bridges of this kernel can have VLANs, as far as it tells. Distributions' kernels can."""
+    try:
+        with gzip.open(_KERNEL_CONFIG, "rt", encoding="ascii") as config:
+            return any(line.startswith("CONFIG_BRIDGE_VLAN_FILTERING=") for line in config)
+    except OSError:
+        return True
 
 
 def _text(path: Path) -> str:

@@ -4,13 +4,14 @@
 
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""Records as attributes of rtnetlink messages, by their declared places."""
+"""Records as attributes of rtnetlink messages, by their declared places: one attribute, or several between blanks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Seconds
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import ETHER_TYPES, EtherType, Seconds
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.kinds import Boolean, Kind
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import Scalar, declarations
 
@@ -29,9 +30,18 @@ def read_record(record: type[R], message: Any, data: Any) -> R:
     for name, declared in declarations(record):
         if isinstance(declared, Scalar):
             source = data if declared.place.startswith(_OF_KIND) else message
-            value = source.get_attr(declared.place)
-            values[name] = None if value is None else _from_kernel(declared.kind, value)
+            values[name] = _together([_read(declared.kind, source, place) for place in declared.place.split()])
     return record(**values)
+
+
+def _read(kind: Kind, source: Any, place: str) -> Any:
+    value = source.get_attr(place)
+    return None if value is None else _from_kernel(kind, value)
+
+
+def _together(values: Sequence[Any]) -> Any:
+    """The value that attributes with one option have in common, None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
 
 
 def attributes(record: Any) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def attributes(record: Any) -> dict[str, Any]:
     for name, declared in declarations(type(record)):
         value = getattr(record, name)
         if isinstance(declared, Scalar) and value is not None and declared.place != "IFLA_IFNAME":
-            found[declared.place] = _to_kernel(declared.kind, value)
+            found.update(dict.fromkeys(declared.place.split(), _to_kernel(declared.kind, value)))
     if any(place.startswith(_OF_KIND) for place in found):
         found["kind"] = "bridge"
     return found
@@ -53,6 +63,8 @@ def _from_kernel(kind: Kind, value: Any) -> Any:
     if isinstance(kind, Seconds):
         whole, rest = divmod(value, _USER_HZ)
         return value / _USER_HZ if rest else whole
+    if isinstance(kind, EtherType):
+        return next((name for name, number in ETHER_TYPES.items() if number == value), None)
     return value
 
 
@@ -61,4 +73,6 @@ def _to_kernel(kind: Kind, value: Any) -> Any:
         return int(value)
     if isinstance(kind, Seconds):
         return round(value * _USER_HZ)
+    if isinstance(kind, EtherType):
+        return ETHER_TYPES[value]
     return value

@@ -15,8 +15,10 @@ from functools import cached_property
 from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge_port import PortOptions
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import Network
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network_ports import Vlan
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route import Route
 
 
 @dataclass(frozen=True)
@@ -114,18 +116,48 @@ class SeenLink:
     vlan: Optional[SeenVlan] = None
 
 
+# enum rt_class_t and RTPROT_*, include/uapi/linux/rtnetlink.h.
+MAIN_TABLE = 254
+KERNEL_MADE, MADE_BY_HAND = 2, (0, 3, 4)
+
+
+@dataclass(frozen=True)
+class HostRoute:
+    """A route of the host in any table. ``route`` is complete.
+
+    ``protocol`` tells who made it, as a number of the kernel's. ``is_shared``: it has several ways, or one that other
+    routes have too (``ip nexthop``).
+    """
+
+    route: Route
+    devices: tuple[str, ...]
+    table: int = MAIN_TABLE
+    protocol: int = MADE_BY_HAND[-1]
+    is_shared: bool = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether neither the kernel, nor a router, a DHCP client or a routing daemon made it."""
+        return self.protocol in MADE_BY_HAND
+
+
 @dataclass(frozen=True)
 class SeenHost:
     """One pass over the kernel's network devices.
 
     ``libvirt_bridges`` are the bridges that libvirt made, with the network of each. ``without_ipv6`` are the devices
     that take no IPv6 address. ``machine_id`` is the host's own, empty where it has none.
+    ``routes`` and ``port_options`` are read where a task needs them. ``knows_vlans``: as far as can be told, new
+    bridges of this kernel can have VLANs.
     """
 
     links: Mapping[str, SeenLink] = field(default_factory=dict)
     libvirt_bridges: Mapping[str, str] = field(default_factory=dict)
     without_ipv6: frozenset[str] = frozenset()
     machine_id: str = ""
+    routes: tuple[HostRoute, ...] = ()
+    port_options: Mapping[str, PortOptions] = field(default_factory=dict)
+    knows_vlans: bool = True
 
     def ports_of(self, name: str) -> Sequence[SeenLink]:
         return self._by_master.get(name, ())
@@ -133,6 +165,17 @@ class SeenHost:
     def stacked_on(self, name: str) -> Sequence[SeenLink]:
         """The devices that have this one below them."""
         return self._by_device_below.get(name, ())
+
+    def routes_through(self, name: str) -> Sequence[HostRoute]:
+        return self._by_way.get(name, ())
+
+    @cached_property
+    def _by_way(self) -> Mapping[str, Sequence[HostRoute]]:
+        ways: dict[str, list[HostRoute]] = {}
+        for route in self.routes:
+            for device in route.devices:
+                ways.setdefault(device, []).append(route)
+        return ways
 
     @cached_property
     def _by_master(self) -> Mapping[str, Sequence[SeenLink]]:

@@ -19,6 +19,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge i
     Bridge,
     DeclaredBridge,
 )
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route import Route
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     Scalar,
     declarations,
@@ -26,10 +27,14 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     overlay,
     to_options,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    MAIN_TABLE,
+    SeenBridge,
+    SeenHost,
+    SeenLink,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import (
     change_addresses,
-    new_addresses,
     own_and_kept,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_checks import check_bridges
@@ -44,9 +49,32 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_st
     Change,
     Create,
     RemovePort,
+    TakeOver,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import Delete
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import (
+    Handover,
+    handover,
+    take_over_problems,
+    take_over_step,
+    take_over_warnings,
+    with_uplink,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_vlans import (
+    as_read,
+    becoming,
+    has_no_effect,
+    port_option_problems,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import Delete, LinkStep
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Difference, Plan, Problem, Step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.routes import (
+    change_routes,
+    is_default,
+    own_routes,
+    route_clashes,
+    route_problems,
+    sorted_routes,
+)
 
 # The kernel's MTU for a bridge without ports.
 _DEFAULT_MTU = 1500
@@ -64,6 +92,8 @@ class _Draft:
     # Those ports and addresses.
     kept_ports: tuple[str, ...] = ()
     kept_addresses: tuple[str, ...] = ()
+    # What the bridge takes over from its uplink.
+    given: Optional[Handover] = None
     # What has to be done first, over all bridges: ports that leave one may be wanted by another.
     removals: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -90,8 +120,9 @@ def plan_bridges(declared: Sequence[DeclaredBridge], seen: SeenHost) -> Plan:
 
     What is taken away comes first, so that it is free for those that come.
     """
-    drafts = [_draft(each, seen) for each in declared]
+    drafts = [_draft(with_uplink(each, seen), seen) for each in declared]
     problems = [problem for draft in drafts for problem in draft.problems]
+    problems += _route_clashes(drafts, seen)
     problems += check_bridges(
         [draft.declared for draft in drafts if draft.link is None or draft.link.bridge],
         {draft.name: draft.before for draft in drafts},
@@ -159,6 +190,15 @@ def _plan_removal(draft: _Draft, seen: SeenHost) -> None:
                 "Disconnect or stop them, or give force: true to cut them off"
             )
         )
+    routes = [each.route for each in seen.routes_through(draft.name) if is_default(each)]
+    if routes and not draft.declared.force:
+        draft.problems.append(
+            Problem(
+                f"{where} it cannot be removed, because the host's default route is through it: "
+                f"{', '.join(route.words for route in routes)}. You may cut yourself off: give the host another one "
+                "first, or give force: true to do it all the same"
+            )
+        )
 
 
 # Making.
@@ -171,11 +211,9 @@ def _plan_new(draft: _Draft, seen: SeenHost) -> None:
     after = replace(after, mac=after.mac or _first_port_mac(declared, seen) or _own_mac(seen.machine_id, name))
     draft.after = after
     # The kernel takes an MTU for the administrator's only when it is set on an existing bridge.
-    properties = replace(after, ports=None, addresses=None, mtu=None)
+    properties = replace(after, ports=None, addresses=None, mtu=None, port_options=None, routes=None)
     draft.steps.append(Create(f"create bridge {name}", name, properties))
-    _plan_ports(draft, Bridge(), after, seen)
-    _plan_mtu(draft, _DEFAULT_MTU, after, seen)
-    draft.steps += new_addresses(f"bridge {name}", name, after.addresses or ())
+    _plan_parts(draft, SeenLink(name, 0, "bridge", None, _DEFAULT_MTU), Bridge(), seen)
 
 
 def _first_port_mac(declared: DeclaredBridge, seen: SeenHost) -> Optional[str]:
@@ -215,14 +253,15 @@ def _plan_change(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHo
         # The kernel looks at the delay first, and with the protocol still on it takes no short one.
         changed -= {"stp"}
         draft.steps.append(_change(name, {"stp"}, after))
+    if "vlan_filtering" in changed and after.vlan_filtering:
+        # When the ports have their VLANs.
+        changed -= {"vlan_filtering"}
     if changed:
         draft.steps.append(_change(name, changed, after))
     if not link.up:
         draft.steps.append(BringUp(f"bring up bridge {name}", name, name))
         draft.was["up"], draft.will_be["up"] = False, True
-    _plan_ports(draft, before, after, seen)
-    _plan_mtu(draft, link.mtu, after, seen)
-    _plan_addresses(draft, link, before, after)
+    _plan_parts(draft, link, before, seen)
 
 
 def _declares(draft: _Draft, option: str) -> bool:
@@ -237,8 +276,12 @@ def _as_read(draft: _Draft, link: SeenLink, bridge: SeenBridge, seen: SeenHost) 
         kept = [each for each in ports if each.name not in declared.ports and _stays(draft, each)]
         draft.kept_ports = tuple(each.name for each in kept)
     own, draft.kept_addresses = own_and_kept(link, declared.addresses)
+    members = (link.name, *(each.name for each in ports))
+    wanted_ports, wanted_routes = declared.port_options, declared.routes
     return replace(
         bridge.properties,
+        port_options=None if wanted_ports is None else as_read(wanted_ports, members, seen),
+        routes=None if wanted_routes is None else own_routes(link.name, wanted_routes, seen),
         ports=tuple(sorted(each.name for each in ports if each.name not in draft.kept_ports)),
         addresses=own,
     )
@@ -293,12 +336,77 @@ def _spelled(value: Any) -> str:
 # Parts of a bridge.
 
 
-def _plan_ports(draft: _Draft, before: Bridge, after: Bridge, seen: SeenHost) -> None:
-    name, old, new = draft.name, before.ports or (), after.ports or ()
-    draft.removals += [
-        RemovePort(f"remove port {port} from bridge {name}", name, port) for port in old if port not in new
-    ]
-    draft.steps += [AddPort(f"add port {port} to bridge {name}", name, port) for port in new if port not in old]
+def _plan_parts(draft: _Draft, link: SeenLink, before: Bridge, seen: SeenHost) -> None:
+    """The bridge's ports with their VLANs, what it takes over, its addresses and routes. ``link`` is the bridge's."""
+    draft.given = given = handover(draft.declared, seen)
+    _plan_ends(draft, before)
+    after = draft.after or Bridge()
+    port_steps = _port_steps(draft, before, seen)
+    draft.steps += port_steps.pop(draft.name, ())
+    _plan_ports(draft, before, after, port_steps, seen)
+    draft.steps += [step for steps in port_steps.values() for step in steps]
+    if after.vlan_filtering and before.vlan_filtering is False:
+        draft.steps.append(_change(draft.name, {"vlan_filtering"}, after))
+    _plan_mtu(draft, link.mtu, after, seen)
+    if given is not None:
+        link = replace(link, addresses=(*link.addresses, *given.addresses))
+    _plan_addresses(draft, link, before, after)
+    _plan_routes(draft, before, after)
+
+
+def _plan_ends(draft: _Draft, before: Bridge) -> None:
+    """What becomes of the addresses and routes, and what is refused of a takeover."""
+    given, declared, after = draft.given, draft.declared.bridge, draft.after or Bridge()
+    draft.problems += take_over_problems(draft.declared, given)
+    if given is not None:
+        if declared.addresses is None:
+            after = replace(after, addresses=tuple(sorted({*(before.addresses or ()), *given.lasting})))
+        kept = [each for each in given.expiring if each not in (declared.addresses or ())]
+        draft.kept_addresses = tuple(dict.fromkeys((*draft.kept_addresses, *kept)))
+        for text in take_over_warnings(given):
+            draft.warn(text)
+        uplink = given.uplink.name
+        taken = {
+            f"addresses_of_{uplink}": [*given.addresses, *given.dropped],
+            f"routes_of_{uplink}": [each.route.words for each in (*given.routes, *given.dropped_routes)],
+        }
+        draft.was.update({name: values for name, values in taken.items() if values})
+        draft.will_be.update({name: [] for name, values in taken.items() if values})
+    # A route is declared as a whole.
+    draft.after = after = replace(after, routes=declared.routes)
+    addresses = (*(after.addresses or ()), *draft.kept_addresses)
+    draft.problems += route_problems(f"bridge {draft.name!r}", declared.routes or (), addresses)
+
+
+def _port_steps(draft: _Draft, before: Bridge, seen: SeenHost) -> dict[str, list[LinkStep]]:
+    """Steps for the VLANs and the isolation of each declared port."""
+    wanted, after = draft.declared.bridge, draft.after or Bridge()
+    steps: dict[str, list[LinkStep]] = {}
+    ends = None
+    if wanted.port_options is not None:
+        present = before.port_options or as_read(wanted.port_options, (), seen)
+        ends, steps = becoming(wanted.port_options, present, before, after)
+    draft.after = after = replace(after, port_options=ends)
+    draft.problems += port_option_problems(draft.name, wanted, after, {*(after.ports or ()), *draft.kept_ports}, seen)
+    text = has_no_effect(wanted, after)
+    if text:
+        draft.warn(text)
+    return steps
+
+
+def _plan_ports(
+    draft: _Draft, before: Bridge, after: Bridge, port_steps: dict[str, list[LinkStep]], seen: SeenHost
+) -> None:
+    """``port_steps`` of new ports come right behind their becoming ports, and are taken out."""
+    name, old, new = draft.name, {*(before.ports or ())}, {*(after.ports or ())}
+    given = draft.given
+    draft.removals += [RemovePort(f"remove port {port} from bridge {name}", name, port) for port in sorted(old - new)]
+    if given is not None:
+        todo = port_steps.pop(given.uplink.name, []) if given.uplink.name not in old else []
+        draft.steps.append(take_over_step(name, given, todo))
+        new.discard(given.uplink.name)
+    for port in sorted(new - old):
+        draft.steps += [AddPort(f"add port {port} to bridge {name}", name, port), *port_steps.pop(port, ())]
     down = [port for port in draft.declared.bridge.ports or () if port in old and not seen.links[port].up]
     draft.steps += [BringUp(f"bring up port {port} of bridge {name}", name, port) for port in down]
     if down:
@@ -311,7 +419,7 @@ def _plan_mtu(draft: _Draft, current: int, after: Bridge, seen: SeenHost) -> Non
         return
     name, wanted = draft.name, after.mtu
     ports = [seen.links[port] for port in (*(after.ports or ()), *draft.kept_ports) if port in seen.links]
-    ports_change = any(isinstance(step, (AddPort, RemovePort)) for step in (*draft.removals, *draft.steps))
+    ports_change = any(isinstance(step, (AddPort, RemovePort, TakeOver)) for step in (*draft.removals, *draft.steps))
     may_follow = ports_change and min((port.mtu for port in ports), default=_DEFAULT_MTU) != wanted
     if current != wanted or may_follow:
         draft.steps.append(_change(name, {"mtu"}, after))
@@ -323,12 +431,34 @@ def _plan_mtu(draft: _Draft, current: int, after: Bridge, seen: SeenHost) -> Non
 
 
 def _plan_addresses(draft: _Draft, link: SeenLink, before: Bridge, after: Bridge) -> None:
+    old = (*(before.addresses or ()), *(draft.given.lasting if draft.given else ()))
     change = change_addresses(
-        f"bridge {draft.name}", link, before.addresses or (), after.addresses or (), draft.kept_addresses
+        f"bridge {draft.name}", link, tuple(dict.fromkeys(old)), after.addresses or (), draft.kept_addresses
     )
     draft.steps += change.steps
     if change.lasts:
         draft.was["temporary_addresses"] = list(change.lasts)
+
+
+def _plan_routes(draft: _Draft, before: Bridge, after: Bridge) -> None:
+    if after.routes is None:
+        return
+    taken = draft.given.routes if draft.given else ()
+    old = [*(before.routes or ()), *(each.route for each in taken if each.table == MAIN_TABLE)]
+    draft.steps += change_routes(f"bridge {draft.name}", draft.name, sorted_routes(old), after.routes)
+
+
+def _route_clashes(drafts: Sequence[_Draft], seen: SeenHost) -> Iterator[Problem]:
+    gone = {draft.name for draft in drafts if draft.is_removed}
+    gone |= {draft.given.uplink.name for draft in drafts if draft.given}
+    wanted: dict[str, Sequence[Route]] = {}
+    leaving: dict[str, set[Route]] = {}
+    for draft in drafts:
+        if draft.after is not None and draft.after.routes is not None:
+            wanted[draft.name] = draft.after.routes
+            old = (draft.before or Bridge()).routes or ()
+            leaving[draft.name] = {*old} - {*draft.after.routes}
+    return route_clashes(wanted, gone, leaving, seen)
 
 
 # What the user sees.
@@ -341,10 +471,11 @@ def _difference(draft: _Draft) -> Optional[Difference]:
     if draft.after is None or not (draft.steps or draft.removals):
         return None
     desired = replace(draft.declared.bridge, name=draft.name)
+    if draft.given is not None:
+        desired = replace(desired, addresses=draft.after.addresses)
     if draft.before is None:
-        return Difference(
-            title, {"state": "absent"}, _shown(replace(declared_part(draft.after, desired), mac=draft.after.mac))
-        )
+        shown = replace(_part(draft.after, desired), mac=draft.after.mac)
+        return Difference(title, {"state": "absent", **draft.was}, {**_shown(shown), **draft.will_be})
     # What the kernel changes along with what is declared is shown too.
     shown = replace(
         desired,
@@ -356,9 +487,14 @@ def _difference(draft: _Draft) -> Optional[Difference]:
     )
     return Difference(
         title,
-        {**_shown(declared_part(draft.before, shown)), **draft.was},
-        {**_shown(declared_part(draft.after, shown)), **draft.will_be},
+        {**_shown(_part(draft.before, shown)), **draft.was},
+        {**_shown(_part(draft.after, shown)), **draft.will_be},
     )
+
+
+def _part(bridge: Bridge, shown: Bridge) -> Bridge:
+    """What of the bridge is shown. Of a route it is all: what is not declared of one is not there."""
+    return replace(declared_part(bridge, shown), routes=None if shown.routes is None else bridge.routes)
 
 
 def _shown(bridge: Bridge) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def _port_problems(declared: DeclaredBridge, before: Bridges, after: Bridges, se
     name, wanted = declared.name, declared.bridge.ports or ()
     for port in wanted:
         link = seen.links.get(port)
-        where = f"bridge {name!r}: ports[{port}]:"
+        is_uplink = port == declared.take_over
+        where = f"bridge {name!r}: " + (f"take_over: {port}:" if is_uplink else f"ports[{port}]:")
         if port == name:
             yield Problem(f"{where} a bridge cannot be a port of itself. Remove it")
         elif after.get(port) is not None or (link is not None and link.kind == "bridge"):
@@ -89,7 +90,9 @@ def _port_problems(declared: DeclaredBridge, before: Bridges, after: Bridges, se
         elif link is None:
             yield Problem(f"{where} this host has no device {port!r}. Make it first, or name another", missing=True)
         elif link.master != name:
-            text = why_no_port(link, seen) or _taken(link, before, after) or _cut_off(declared, link)
+            text = why_no_port(link, seen) or _taken(link, before, after)
+            if not text and not is_uplink:
+                text = _cut_off(declared, link)
             if text:
                 yield Problem(f"{where} {text}")
     known, bridge = before[name] or Bridge(), after[name] or Bridge()
@@ -118,8 +121,8 @@ def _cut_off(declared: DeclaredBridge, link: SeenLink) -> Optional[str]:
         return None
     return (
         f"the device carries addresses of this host, {', '.join(addresses)}, and as a port it no longer receives what "
-        "is sent to them: you may cut yourself off. Over another way to the host, remove them from the device and give "
-        "them to the bridge in addresses, or give force: true to do it all the same"
+        f"is sent to them: you may cut yourself off. Have the bridge take them over with take_over: {link.name}, or "
+        "give force: true to do it all the same"
     )
 
 

@@ -9,8 +9,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route import Route
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import HostRoute
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import LinkStep
 
 
@@ -45,3 +48,57 @@ class AddPort(LinkStep):
 @dataclass(frozen=True)
 class RemovePort(LinkStep):
     port: str
+
+
+class VlanEntry(NamedTuple):
+    """VLANs from ``first`` to ``last``. Only one that stands alone may be the ``pvid``."""
+
+    first: int
+    last: int
+    untagged: bool
+    pvid: bool
+
+
+@dataclass(frozen=True)
+class SetVlans(LinkStep):
+    """Put the VLANs of a port, or of the bridge itself, and then remove others, which need not be there."""
+
+    port: str
+    put: tuple[VlanEntry, ...]
+    remove: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Isolate(LinkStep):
+    """Keep a port from the other isolated ports, or no longer."""
+
+    port: str
+    isolated: bool
+
+
+@dataclass(frozen=True)
+class PutRoute(LinkStep):
+    """Add the route to the main table, or replace the one with its destination and metric."""
+
+    route: Route
+
+
+@dataclass(frozen=True)
+class RemoveRoute(LinkStep):
+    """It may be gone already: the kernel removes routes along with addresses."""
+
+    route: Route
+
+
+@dataclass(frozen=True)
+class TakeOver(LinkStep):
+    """Make the uplink a port, and the bridge what the host is reached by, without a gap.
+
+    ``addresses`` and ``routes`` are what moves. The uplink keeps none but its link-local addresses. ``ports`` are
+    changes of the new port that belong right behind its becoming one.
+    """
+
+    uplink: str
+    addresses: tuple[str, ...] = ()
+    routes: tuple[HostRoute, ...] = ()
+    ports: tuple[LinkStep, ...] = ()

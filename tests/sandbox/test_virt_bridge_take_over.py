@@ -1,0 +1,196 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bridge takes over the addresses and routes of the host's uplink, with traffic going on. The oracle is ip."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import host_state
+from test_virt_bridge import (
+    _PING,
+    DAD_SETTINGS,
+    addresses,
+    batch,
+    bridge,
+    eventually,
+    exists,
+    host,
+    ip,
+    killed_after,
+    link,
+    lost,
+    ports,
+    reaches,
+    settled,
+    start_ping,
+    steps_of,
+    task,
+    warnings_of,
+)
+
+UPLINK = "eth9"
+OWN = {"10.9.0.2/24", "10.9.7.1/32", "2001:db8:9::2/64"}
+# The host at the other end is the router. There are a default route of each family, one with all options, one in
+# another table, one on the link, and one that a routing daemon made.
+ROUTES = f"""route add default via 10.9.0.1 dev {UPLINK} metric 50
+route add default via 2001:db8:9::1 dev {UPLINK} metric 60
+route add 10.77.0.0/16 via 10.9.0.1 dev {UPLINK} src 10.9.7.1 mtu 1400
+route add 10.78.0.0/16 via 10.9.0.1 dev {UPLINK} table 77
+route add 10.79.0.0/16 dev {UPLINK} proto static
+route add 10.80.0.0/16 via 10.9.0.1 dev {UPLINK} proto bird
+route add 2001:db8:77::/48 via fe80::1 dev {UPLINK}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _uplink() -> Iterator[None]:
+    written = {path: path.read_text() for path in map(Path, DAD_SETTINGS)}
+    for path in written:
+        path.write_text("0\n")
+    host("router", UPLINK, "10.9.0.1/24", "2001:db8:9::1/64", "fe80::1/64")
+    batch(
+        f"link set {UPLINK} up\n"
+        + "".join(f"addr add {each} dev {UPLINK}{' nodad' * (':' in each)}\n" for each in sorted(OWN))
+        + ROUTES
+    )
+    yield
+    for path, value in written.items():
+        path.write_text(value)
+    ip("link", "delete", "br0", check=False)
+    ip("netns", "delete", "host-router")
+
+
+def routes(device: str) -> set[str]:
+    """All routes through the device but those that the kernel makes, without its name."""
+    lines = [line for family in "46" for line in ip(f"-{family}", "route", "show", "table", "all").splitlines()]
+    found = {re.sub(rf" dev {device}\b", "", line).strip() for line in lines if f" dev {device} " in f"{line} "}
+    return {
+        re.sub(r" (linkdown|pref medium|scope link|proto boot)", "", line)
+        for line in found
+        if "proto kernel" not in line and not line.startswith(("local", "broadcast", "multicast", "anycast"))
+    }
+
+
+class Echo:
+    """A TCP connection from the router to this host that carries a line every 5 ms, and gets it back."""
+
+    _CLIENT = """
+import socket, sys, time
+connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+connection.settimeout(10)
+worst, count = 0.0, 0
+end = time.monotonic() + float(sys.argv[3])
+while time.monotonic() < end:
+    start = time.monotonic()
+    connection.sendall(b"%08d" % count)
+    got = b""
+    while len(got) < 8:
+        piece = connection.recv(8 - len(got))
+        if not piece:
+            sys.exit("the connection was closed")
+        got += piece
+    worst, count = max(worst, time.monotonic() - start), count + 1
+    time.sleep(0.005)
+print(count, worst)
+"""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        self._listener = socket.create_server(
+            (address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET
+        )
+        threading.Thread(target=self._serve, daemon=True).start()
+        port = str(self._listener.getsockname()[1])
+        command = ["ip", "netns", "exec", "host-router", sys.executable, "-c", self._CLIENT]
+        self._client = subprocess.Popen([*command, address, port, str(seconds)], stdout=subprocess.PIPE, text=True)
+
+    def _serve(self) -> None:
+        connection, _peer = self._listener.accept()
+        with connection:
+            while data := connection.recv(1024):
+                connection.sendall(data)
+
+    @property
+    def goes_on(self) -> bool:
+        return self._client.poll() is None
+
+    def worst(self) -> float:
+        """The longest round trip in seconds. A lost segment costs at least 0.2."""
+        out, _err = self._client.communicate(timeout=60)
+        assert self._client.returncode == 0
+        self._listener.close()
+        return float(out.split()[1])
+
+
+def own_ping(address: str, count: int, interval: float) -> subprocess.Popen[str]:
+    """From this host."""
+    command = [sys.executable, "-c", _PING, address, str(count), str(interval)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_everything_moves_and_nothing_is_lost() -> None:
+    """Then the kernel refuses a part, and everything goes back, again without a loss."""
+    batch(f"link set {UPLINK} mtu 1450\n")
+    moving, mac = routes(UPLINK), link(UPLINK)["address"]
+    assert len(moving) == 7
+    assert reaches("router", "10.9.0.2")
+    seconds, interval = 8.0, 0.005
+    count = int(seconds / interval * 0.8)
+    streams = [Echo("10.9.0.2", seconds), Echo("2001:db8:9::2", seconds)]
+    pings = [start_ping("router", each, count, interval) for each in ("10.9.0.2", "2001:db8:9::2")]
+    pings += [own_ping(each, count, interval) for each in ("10.9.0.1", "2001:db8:9::1")]
+    strict = Path("/proc/sys/net/ipv4/conf/all/rp_filter")
+    kept, _written = strict.read_text(), strict.write_text("1\n")
+
+    result = bridge(take_over=UPLINK, stp=True)
+    assert all(stream.goes_on for stream in streams), "the change took longer than the connections"
+    assert strict.write_text(kept)
+    assert (result["steps"][0], len(result["steps"])) == ("create bridge br0", 3)
+    assert addresses("br0") == OWN
+    assert addresses(UPLINK) == set()
+    assert (routes("br0"), routes(UPLINK)) == (moving, set())
+    assert (link("br0")["address"], link("br0")["mtu"], ports("br0")) == (mac, 1450, {UPLINK})
+    assert link("br0")["linkinfo"]["info_data"]["stp_state"] == 1
+    assert set(result["bridges"][0]["addresses"]) == OWN
+
+    assert [stream.worst() < 0.15 for stream in streams] == [True, True]
+    assert [lost(each) for each in pings] == [0, 0, 0, 0]
+    assert bridge(take_over=UPLINK)["changed"] is False
+    assert Path("/proc/sys/net/ipv4/conf/br0/rp_filter").read_text() == "0\n"
+
+
+def test_refusal_puts_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, moving = addresses(UPLINK), routes(UPLINK)
+    bridge()
+    # The module was run in this process, which so has its parts.
+    room = importlib.import_module("ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over")
+    prepared = room._prepared
+
+    def spoiled(*arguments: Any) -> Any:
+        """The very last request is one that no kernel takes: an address without an address."""
+        move = prepared(*arguments)
+        return replace(move, switch=[*move.switch, replace(move.switch[0], kind=20, body=bytes(8))])
+
+    monkeypatch.setattr(room, "_prepared", spoiled)
+    stream, pings = Echo("10.9.0.2", 4), start_ping("router", "10.9.0.2", 500, 0.005)
+    result = task(name="br0", take_over=UPLINK)
+    assert "everything was put back" in result["msg"]
+    assert (addresses(UPLINK), routes(UPLINK)) == (state, moving)
+    assert (addresses("br0"), ports("br0"), routes("br0")) == (set(), set(), set())
+    assert stream.worst() < 0.15
+    assert lost(pings) == 0
+    monkeypatch.undo()
+    assert bridge(take_over=UPLINK)["changed"] is True
+    assert (addresses("br0"), routes("br0")) == (OWN, moving)
+    ip("link", "delete", "br0")
