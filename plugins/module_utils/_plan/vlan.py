@@ -42,6 +42,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.vlan_chec
     VlanPlan,
     check_vlans,
     devices_below,
+    going_along,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.vlan_steps import ChangeVlan, CreateVlan
 
@@ -63,10 +64,10 @@ def plan_vlans(declared: Sequence[DeclaredVlan], seen: SeenHost) -> Plan:
     """
     drafts = [_draft(each, seen) for each in declared]
     by_name = {draft.name: draft for draft in drafts}
-    steps = list(_delete([draft.name for draft in drafts if draft.is_removed]))
+    steps = list(_delete([draft for draft in drafts if draft.is_removed], by_name, seen))
     raised: set[str] = set()
     fixed: set[str] = set()
-    for draft in _parents_first(by_name):
+    for draft in _in_order(by_name):
         if draft.after is not None:
             _plan_parent(draft, draft.after, by_name, raised, seen)
             _plan_bridge(draft, draft.after, fixed, seen)
@@ -80,14 +81,25 @@ def plan_vlans(declared: Sequence[DeclaredVlan], seen: SeenHost) -> Plan:
     )
 
 
-def _delete(names: Sequence[str]) -> Iterator[Step]:
+def _delete(drafts: Sequence[_Draft], by_name: Mapping[str, _Draft], seen: SeenHost) -> Iterator[Step]:
+    names = [draft.name for draft in drafts]
+    along: list[str] = []
+    for draft in drafts:
+        on_it = going_along(draft, by_name, seen)
+        if on_it:
+            draft.was["devices_on_it"] = on_it
+            along += on_it
     if names:
-        noun = "VLAN" if len(names) == 1 else "VLANs"
-        yield Delete(f"remove {noun} {', '.join(names)}", names[0], tuple(names[1:]))
+        words = f"remove VLAN{'s' if len(names) > 1 else ''} {', '.join(names)}"
+        words += f", and what is on {'them' if len(names) > 1 else 'it'}: {', '.join(along)}" if along else ""
+        yield Delete(words, names[0], tuple(names[1:]))
 
 
-def _parents_first(drafts: Mapping[str, _Draft]) -> list[_Draft]:
-    """In the order declared, but for VLANs on others of the same task. A circle is for the checks to find."""
+def _in_order(drafts: Mapping[str, _Draft]) -> list[_Draft]:
+    """In the order declared, but for VLANs on others of the same task. A circle is for the checks to find.
+
+    Those that shall be down come last, because a parent that is brought up takes its VLANs along.
+    """
     ordered: dict[str, _Draft] = {}
     for draft in drafts.values():
         pile: list[_Draft] = []
@@ -96,7 +108,7 @@ def _parents_first(drafts: Mapping[str, _Draft]) -> list[_Draft]:
             pile.append(current)
             current = drafts.get((current.after and current.after.parent) or "")
         ordered.update((each.name, each) for each in reversed(pile))
-    return list(ordered.values())
+    return sorted(ordered.values(), key=lambda each: each.after is not None and not each.after.up)
 
 
 # Before and after.
@@ -229,13 +241,14 @@ def _words(vlan: VlanLink) -> Iterator[str]:
 def _difference(draft: _Draft) -> Optional[Difference]:
     title = f"VLAN {draft.name}"
     if draft.is_removed and draft.before is not None:
-        return Difference(title, _shown(draft.before), {"state": "absent"})
+        return Difference(title, {**_shown(draft.before), **draft.was}, {"state": "absent"})
     if draft.after is None or not draft.steps:
         return None
     desired = replace(draft.declared.vlan, name=draft.name, up=True)
     if draft.before is None:
         desired = replace(desired, protocol=draft.after.protocol)
-        return Difference(title, {"state": "absent"}, _shown(declared_part(draft.after, desired)))
+        after = {**_shown(declared_part(draft.after, desired)), **draft.will_be}
+        return Difference(title, {"state": "absent", **draft.was}, after)
     # What the kernel changes along with what is declared is shown too.
     shown = replace(
         desired,

@@ -120,6 +120,7 @@ def check_vlans(plans: Plans, seen: SeenHost) -> list[Problem]:
             texts = [*_address_texts(plan, plan.after), *_link_texts(plan, plan.after, plans, seen)]
             refusals += [_Refusal(plan.name, text) for text in texts]
     refusals += _identity_refusals(plans, seen)
+    refusals += _missing_bridges(plans, seen)
     refusals += _full_bridges(plans, seen)
     return [*_merged(refusals), *_ipv6_problems(plans, seen), *_subnet_problems(plans, seen)]
 
@@ -130,14 +131,13 @@ def _merged(refusals: Sequence[_Refusal]) -> Iterator[Problem]:
     for each in refusals:
         names.setdefault((each.text, each.missing), []).append(each.name)
     for (text, missing), having in names.items():
-        yield Problem(f"{_title(having)}: {text}", missing=missing)
+        yield Problem(f"{' '.join(_listed(having, 'VLAN'))}: {text}", missing=missing)
 
 
-def _title(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return f"VLAN {names[0]!r}"
-    named = ", ".join(map(repr, names[:_NAMED]))
-    return f"VLANs {named}" + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+def _listed(names: Sequence[str], noun: str) -> tuple[str, str]:
+    """The noun, in the plural where it must be, and the names."""
+    named = ", ".join(map(repr, names[:_NAMED])) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return noun if len(names) == 1 else f"{noun}s", named
 
 
 # Which VLAN it is.
@@ -177,16 +177,20 @@ def _identity_refusals(plans: Plans, seen: SeenHost) -> Iterator[_Refusal]:
 
 
 def _removal_texts(plan: VlanPlan, plans: Plans, seen: SeenHost) -> Iterator[str]:
-    if not plan.is_removed or plan.declared.force:
-        return
-    stay = [
-        each.name for each in seen.stacked_on(plan.name) if not (each.name in plans and plans[each.name].is_removed)
-    ]
-    if stay:
+    along = going_along(plan, plans, seen)
+    if along and not plan.declared.force:
         yield (
-            f"state: it cannot be removed, because these are on it and would go along: {', '.join(stay)}. Remove them "
+            f"state: it cannot be removed, because these are on it and would go along: {', '.join(along)}. Remove them "
             "too, or give force: true"
         )
+
+
+def going_along(plan: VlanPlan, plans: Plans, seen: SeenHost) -> list[str]:
+    """The devices on a VLAN that is removed which are not declared to be, and which the kernel removes too."""
+    if not plan.is_removed:
+        return []
+    on_it = [each.name for each in seen.stacked_on(plan.name)]
+    return [name for name in on_it if not (name in plans and plans[name].is_removed)]
 
 
 # What it is on.
@@ -257,18 +261,15 @@ def _bridge_refusals(plan: VlanPlan, after: VlanLink, plans: Plans, seen: SeenHo
         if name == plan.name or name in plans or (bridge is not None and bridge.kind != "bridge"):
             kind = "a VLAN" if bridge is None or name in plans else what_it_is(bridge)
             yield _Refusal(plan.name, f"bridge: {name!r} is not a Linux bridge but {kind}. Name another")
-        elif bridge is None:
-            text = f"bridge: this host has no bridge {name!r}. Make it first, or name another"
-            yield _Refusal(plan.name, text, missing=True)
-        elif name in devices_below(after.parent, plans, seen):
+        elif bridge is not None and name in devices_below(after.parent, plans, seen):
             yield _Refusal(plan.name, f"bridge: the VLAN is on {name!r} itself, and cannot be its port. Name another")
         elif link is not None and link.master != name:
             reason = why_no_port(link, seen)
             if reason:
                 yield _Refusal(plan.name, f"bridge: {reason}")
             elif link.master is not None and not plan.declared.force:
-                text = f"bridge: it is a port of {link.master} already. Take it out of there with bridge: '', or give"
-                yield _Refusal(plan.name, f"{text} force: true to move it")
+                text = f"bridge: it is a port of {link.master} already. Take it out of there first, or give force: true"
+                yield _Refusal(plan.name, text)
     if after.bridge and not plan.declared.force:
         joins = plan.before is None or plan.before.bridge != after.bridge
         there = [*(after.addresses or ()), *plan.kept_addresses]
@@ -279,6 +280,18 @@ def _bridge_refusals(plan: VlanPlan, after: VlanLink, plans: Plans, seen: SeenHo
                 f"addresses: as a port of {after.bridge} it does not receive what is sent to {', '.join(addresses)}: "
                 "you may cut yourself off. Give them to the bridge, or give force: true to have it all the same",
             )
+
+
+def _missing_bridges(plans: Plans, seen: SeenHost) -> Iterator[_Refusal]:
+    missing: dict[str, str] = {}
+    for plan in plans.values():
+        bridge = plan.after.bridge if plan.after is not None else None
+        if bridge and bridge not in seen.links and bridge not in plans:
+            missing[plan.name] = bridge
+    if missing:
+        noun, which = _listed(list(dict.fromkeys(missing.values())), "bridge")
+        text = f"bridge: this host has no {noun} {which}. Make {'it' if noun == 'bridge' else 'them'} first"
+        yield from (_Refusal(name, text, missing=True) for name in missing)
 
 
 def _full_bridges(plans: Plans, seen: SeenHost) -> Iterator[_Refusal]:
