@@ -17,27 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import host_state
 from test_virt_bridge import (
     _PING,
     DAD_SETTINGS,
     addresses,
     batch,
     bridge,
-    eventually,
-    exists,
     host,
     ip,
-    killed_after,
     link,
     lost,
     ports,
     reaches,
-    settled,
     start_ping,
-    steps_of,
     task,
-    warnings_of,
 )
 
 UPLINK = "eth9"

@@ -141,7 +141,8 @@ def port_option_problems(
 
 
 def _has_vlans(bridge: Bridge) -> bool:
-    return bridge.vlan_filtering is not None
+    """vlan_filtering is there on every kernel, and means nothing on some."""
+    return bridge.default_pvid is not None
 
 
 def _vlan_problems(port: PortOptions, end: PortOptions) -> Iterator[str]:
