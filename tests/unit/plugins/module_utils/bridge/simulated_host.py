@@ -15,14 +15,27 @@ from dataclasses import replace
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge_port import PortOptions
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route import Route, completed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import from_options, overlay
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenBridge, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    HostRoute,
+    SeenBridge,
+    SeenHost,
+    SeenLink,
+)
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan_ids import spelled_ids, vlan_ids
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
     AddPort,
     BringUp,
     Change,
     Create,
+    Isolate,
+    PutRoute,
     RemovePort,
+    RemoveRoute,
+    SetVlans,
+    TakeOver,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import (
     Delete,
@@ -42,6 +55,8 @@ _DEFAULTS: dict[str, Any] = {
     "priority": 32768,
     "ageing_time": 300,
 }
+# Where the kernel has VLANs on bridges.
+_VLAN_DEFAULTS: dict[str, Any] = {"vlan_filtering": False, "vlan_protocol": "802.1q", "default_pvid": 1}
 
 
 class Refused(Exception):
@@ -49,14 +64,23 @@ class Refused(Exception):
 
 
 class SimulatedHost:
-    """``links`` by name. A link that has ``bridge`` is one, with the options in it, and the default for all others."""
+    """``links`` by name. A link that has ``bridge`` is one, with the options in it, and the default for all others.
+
+    ``vlans``: the kernel has them on bridges. ``port_options`` are by port, ``routes`` a list.
+    """
 
     def __init__(self, written: Mapping[str, Any]) -> None:
+        self.defaults = {**_DEFAULTS, **(_VLAN_DEFAULTS if written.get("vlans") else {})}
         self.links = {
-            name: _link_from(name, number, link or {})
+            name: _link_from(name, number, link or {}, self.defaults)
             for number, (name, link) in enumerate(written.get("links", {}).items(), 1)
         }
         self.rest = {name: value for name, value in written.items() if name != "links"}
+        self.routes = [_route_from(each) for each in self.rest.get("routes", ())]
+        self.port_options = {
+            name: PortOptions(name=name, **{"vids": "", "pvid": 0, "untagged": "", "isolated": False, **options})
+            for name, options in self.rest.get("port_options", {}).items()
+        }
         # Bridges whose MTU does not follow their ports.
         self.mtu_was_set: set[str] = set()
         # Bridges that were left without any IPv4 address for a moment, and so without their routes.
@@ -73,6 +97,9 @@ class SimulatedHost:
             libvirt_bridges=self.rest.get("libvirt_bridges", {}),
             without_ipv6=frozenset(self.rest.get("without_ipv6", ())),
             machine_id=self.rest.get("machine_id", "0123456789abcdef0123456789abcdef"),
+            routes=tuple(self.routes),
+            port_options=dict(self.port_options),
+            knows_vlans=bool(self.rest.get("vlans")),
         )
 
     def _read(self, link: SeenLink) -> Optional[SeenBridge]:
@@ -99,8 +126,7 @@ class SimulatedHost:
             port = self._link(step.port)
             if port.master or port.kind == "bridge" or port.loopback or not port.ethernet:
                 raise Refused(f"{port.name} cannot be a port now")
-            self._put(port, master=step.name, up=True)
-            self._ports_changed(step.name)
+            self._enslave(port, step.name)
         elif isinstance(step, RemovePort):
             port = self._link(step.port)
             if port.master != step.name:
@@ -109,6 +135,17 @@ class SimulatedHost:
             self._ports_changed(step.name)
         elif isinstance(step, PutAddress):
             self._put_address(self._link(step.name), step.address)
+        elif isinstance(step, SetVlans):
+            self._set_vlans(step)
+        elif isinstance(step, Isolate):
+            self._of_port(step.name, step.port)
+            self.port_options[step.port] = replace(self.port_options[step.port], isolated=step.isolated)
+        elif isinstance(step, PutRoute):
+            self._put_route(HostRoute(step.route, (step.name,)))
+        elif isinstance(step, RemoveRoute):
+            self.routes = [each for each in self.routes if (each.route, each.devices) != (step.route, (step.name,))]
+        elif isinstance(step, TakeOver):
+            self._take_over(step)
         else:
             assert isinstance(step, RemoveAddress)
             self._remove_address(self._link(step.name), step)
@@ -116,12 +153,96 @@ class SimulatedHost:
     def _create(self, step: Create) -> None:
         if step.name in self.links:
             raise Refused(f"{step.name} exists")
-        default = Bridge(name=step.name, **_DEFAULTS)
+        default = Bridge(name=step.name, **self.defaults)
         bridge = SeenBridge(default, fixed_mac=step.properties.mac is not None)
         self.links[step.name] = SeenLink(
             step.name, 1000 + len(self.links), "bridge", None, 1500, mac=default.mac, bridge=bridge
         )
+        if default.default_pvid:
+            self.port_options[step.name] = _fresh(step.name, default.default_pvid)
         self._change(step.name, step.properties)
+
+    def _enslave(self, port: SeenLink, bridge: str) -> None:
+        self._put(port, master=bridge, up=True)
+        properties = self._properties(bridge)
+        if properties.default_pvid is not None:
+            self.port_options[port.name] = _fresh(port.name, properties.default_pvid)
+        else:
+            self.port_options[port.name] = PortOptions(name=port.name, vids="", pvid=0, untagged="", isolated=False)
+        self._ports_changed(bridge)
+
+    def _properties(self, bridge: str) -> Bridge:
+        seen = self._bridge(bridge).bridge
+        assert seen is not None
+        return seen.properties
+
+    def _of_port(self, bridge: str, port: str) -> None:
+        if port != bridge and self._link(port).master != bridge:
+            raise Refused(f"{port} is not a port of {bridge}")
+
+    def _set_vlans(self, step: SetVlans) -> None:
+        self._of_port(step.name, step.port)
+        options = self.port_options.get(step.port) or PortOptions(vids="", pvid=0, untagged="")
+        vids, untagged, pvid = vlan_ids(options.vids or ""), vlan_ids(options.untagged or ""), options.pvid or 0
+        for entry in step.put:
+            if entry.pvid and entry.first != entry.last:
+                raise Refused("a range cannot be the PVID")
+            for number in range(entry.first, entry.last + 1):
+                vids.add(number)
+                (untagged.add if entry.untagged else untagged.discard)(number)
+                if entry.pvid:
+                    pvid = number
+                elif pvid == number:
+                    pvid = 0
+        for first, last in step.remove:
+            gone = set(range(first, last + 1))
+            vids -= gone
+            untagged -= gone
+            pvid = 0 if pvid in gone else pvid
+        self.port_options[step.port] = PortOptions(
+            name=step.port,
+            vids=spelled_ids(vids),
+            pvid=pvid,
+            untagged=spelled_ids(untagged),
+            isolated=options.isolated,
+        )
+
+    def _put_route(self, new: HostRoute) -> None:
+        gateway = new.route.gateway
+        own = [ipaddress.ip_interface(each).network for each in self._link(new.devices[0]).addresses]
+        own += [ipaddress.ip_network(each.route.destination or "") for each in self.routes if not each.route.gateway]
+        if (
+            gateway
+            and not gateway.startswith("fe80")
+            and not any(ipaddress.ip_address(gateway) in each for each in own)
+        ):
+            raise Refused(f"{gateway} is unreachable")
+        self.routes = [each for each in self.routes if (each.table, each.route.key) != (new.table, new.route.key)]
+        self.routes.append(new)
+
+    def _take_over(self, step: TakeOver) -> None:
+        uplink = self._link(step.uplink)
+        moved = [each for each in uplink.addresses if each in step.addresses]
+        lasting = [each for each in uplink.lasting if each in moved]
+        bridge = self._link(step.name)
+        self._put(
+            bridge,
+            addresses=tuple(dict.fromkeys((*bridge.addresses, *moved))),
+            lasting=tuple(dict.fromkeys((*bridge.lasting, *lasting))),
+        )
+        if uplink.master != step.name:
+            if uplink.master:
+                raise Refused(f"{uplink.name} is a port already")
+            self._enslave(uplink, step.name)
+        for part in step.ports:
+            self.do(part)
+        for route in list(self.routes):
+            if step.uplink in route.devices and route.protocol != 2:
+                self.routes.remove(route)
+                if route in step.routes:
+                    self._put_route(replace(route, devices=(step.name,)))
+        left = tuple(each for each in uplink.addresses if each.startswith("fe80"))
+        self._put(self._link(step.uplink), addresses=left, lasting=left)
 
     def _change(self, name: str, wanted: Bridge) -> None:
         link = self._bridge(name)
@@ -135,6 +256,8 @@ class SimulatedHost:
             after = replace(after, forward_delay=min(max(after.forward_delay or 0, 2), 30))
         if wanted.mtu is not None and wanted.mtu != link.mtu:
             self.mtu_was_set.add(name)
+        if wanted.default_pvid is not None:
+            self._default_pvid(name, before.default_pvid or 0, wanted.default_pvid)
         fixed = True if wanted.mac is not None else link.bridge.fixed_mac
         self._put(
             link,
@@ -142,6 +265,26 @@ class SimulatedHost:
             mac=wanted.mac or link.mac,
             mtu=wanted.mtu or link.mtu,
         )
+
+    def _default_pvid(self, name: str, old: int, new: int) -> None:
+        """What follows the default: __br_vlan_set_default_pvid()."""
+        for port in [name, *(each.name for each in self.links.values() if each.master == name)]:
+            options = self.port_options.get(port, PortOptions(name=port, vids="", pvid=0, untagged=""))
+            vids, untagged = vlan_ids(options.vids or ""), vlan_ids(options.untagged or "")
+            if old and not (options.pvid == old and old in untagged):
+                continue
+            if new in vids:
+                continue
+            pvid = 0 if old else options.pvid
+            vids -= {old}
+            untagged -= {old}
+            if new:
+                vids.add(new)
+                untagged.add(new)
+                pvid = new
+            self.port_options[port] = replace(
+                options, vids=spelled_ids(vids), untagged=spelled_ids(untagged), pvid=pvid
+            )
 
     def _ports_changed(self, name: str) -> None:
         """What follows the ports until it was set: br_mtu_auto_adjust() and br_stp_recalculate_bridge_id()."""
@@ -191,7 +334,20 @@ class SimulatedHost:
         return self.links[link.name]
 
 
-def _link_from(name: str, number: int, written: Mapping[str, Any]) -> SeenLink:
+def _fresh(name: str, pvid: int) -> PortOptions:
+    """A new port's VLANs."""
+    ids = str(pvid or "")
+    return PortOptions(name=name, vids=ids, pvid=pvid, untagged=ids, isolated=False)
+
+
+def _route_from(written: Mapping[str, Any]) -> HostRoute:
+    """``devices`` are the ways; what else belongs to a route, or to the kernel's record of it, by its name."""
+    kernel = {name: written[name] for name in ("table", "protocol", "is_shared") if name in written}
+    route = Route(**{name: value for name, value in written.items() if name not in (*kernel, "devices")})
+    return HostRoute(completed(route), tuple(written["devices"]), **kernel)
+
+
+def _link_from(name: str, number: int, written: Mapping[str, Any], defaults: Mapping[str, Any]) -> SeenLink:
     """``temporary`` are those of the addresses that expire."""
     written = dict(written)
     temporary, bridge = written.pop("temporary", []), written.pop("bridge", None)
@@ -200,7 +356,7 @@ def _link_from(name: str, number: int, written: Mapping[str, Any]) -> SeenLink:
         "kind": None if bridge is None else "bridge",
         "master": None,
         "mtu": 1500,
-        "mac": f"02:00:00:00:01:{number:02x}",
+        "mac": f"02:00:00:00:{1 + number // 256:02x}:{number % 256:02x}",
         **written,
     }
     return SeenLink(
@@ -208,13 +364,15 @@ def _link_from(name: str, number: int, written: Mapping[str, Any]) -> SeenLink:
         index=number,
         addresses=(*lasting, *temporary),
         lasting=tuple(lasting),
-        bridge=None if bridge is None else _bridge_from(name, values, bridge),
+        bridge=None if bridge is None else _bridge_from(name, values, bridge, defaults),
         **values,
     )
 
 
-def _bridge_from(name: str, link: Mapping[str, Any], written: Mapping[str, Any]) -> SeenBridge:
-    options = {**_DEFAULTS, **written, "name": name, "mtu": link["mtu"], "mac": link["mac"]}
+def _bridge_from(
+    name: str, link: Mapping[str, Any], written: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> SeenBridge:
+    options = {**defaults, **written, "name": name, "mtu": link["mtu"], "mac": link["mac"]}
     others = {key: options.pop(key) for key in ("is_root", "tree_changes", "fixed_mac") if key in options}
     problems: list[str] = []
     properties = from_options(Bridge, options, "seen.yml: ", problems)
