@@ -20,7 +20,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.host_file
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import attributes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import (
     DELETE_ADDRESS,
-    DELETE_LINK,
     PUT_ADDRESS,
     index_of,
     netlink_errors,
@@ -58,7 +57,7 @@ def apply_bridge_step(route: Any, step: LinkStep, indexes: MutableMapping[str, i
 
     def index(name: str) -> int:
         if name not in indexes:
-            indexes[name] = index_of(route, name)
+            indexes[name] = index_of(name)
         return indexes[name]
 
     with netlink_errors(ApplyFailed, step.words):
@@ -111,12 +110,12 @@ def _delete(route: Any, indexes: Sequence[int]) -> None:
     takes half the time.
     """
     if len(indexes) == 1:
-        route.link(DELETE_LINK, index=indexes[0])
+        route.link("del", index=indexes[0])
         return
     group = random.randrange(1 << 20, 1 << 31)
     for index in indexes:
         route.link("set", index=index, group=group)
-    members = {link["index"] for link in route.get_links() if link.get_attr("IFLA_GROUP") == group}
+    members = {link.index for link in route.get_links() if link.get_attr("IFLA_GROUP") == group}
     if members != set(indexes):
         raise ApplyFailed(f"the group of devices {group} has others in it than those to be removed")
-    route.link(DELETE_LINK, index=0, group=group)
+    route.link("del", group=group)

@@ -15,10 +15,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import Unreachable, VirtNetError
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.messages import LinkMessage, link_request, links
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import Socket
 
 try:
     import pyroute2
@@ -28,15 +31,45 @@ except ImportError:
     NetlinkError = OSError
 
 
+class Route:
+    """The kernel's rtnetlink in the network namespace of this process, spelled as pyroute2 spells it.
+
+    Addresses, forwarding entries and VLANs of ports go through pyroute2, links without it (see messages.py).
+    """
+
+    def __init__(self) -> None:
+        self._library: Any = None
+        self._kernel = Socket()
+
+    def close(self) -> None:
+        self._kernel.close()
+        if self._library is not None:
+            self._library.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if self._library is None:
+            self._library = pyroute2.IPRoute()
+        return getattr(self._library, name)
+
+    def link(self, command: str, **options: Any) -> None:
+        """Change a link. Raises OSError with the kernel's reason."""
+        (refusal,) = self._kernel.change([link_request(command, **options)])
+        if refusal is not None:
+            raise OSError(refusal.number, str(refusal))
+
+    def get_links(self) -> list[LinkMessage]:
+        return links(self._kernel)
+
+
 @contextlib.contextmanager
-def opened() -> Iterator[pyroute2.IPRoute]:
-    """A netlink socket for the network namespace of this process."""
+def opened() -> Iterator[Route]:
+    """A way to the kernel."""
     if pyroute2 is None:
         raise Unreachable(
-            "The Python library pyroute2 (>= 0.5.14) is missing on the target, and the host's network devices are read "
-            "with it. Install it for the Python that runs modules (python3-pyroute2 on Debian)"
+            "The Python library pyroute2 (>= 0.5.14) is missing on the target, and the host's network devices are "
+            "changed with it. Install it for the Python that runs modules (python3-pyroute2 on Debian)"
         )
-    route = pyroute2.IPRoute()
+    route = Route()
     try:
         yield route
     finally:
@@ -51,26 +84,25 @@ def netlink_errors(kind: type[VirtNetError], doing: str) -> Iterator[None]:
     except NetlinkError as error:
         reason = os.strerror(error.code) if getattr(error, "code", None) in errno.errorcode else str(error)
         raise kind(f"the kernel refuses to {doing}: {reason}") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise kind(f"the kernel refuses to {doing}: {reason}") from error
 
 
 # enum rtm_type and the NLM_F_ flags, include/uapi/linux/rtnetlink.h and netlink.h.
-_RTM_DELLINK, _RTM_NEWADDR, _RTM_DELADDR = 17, 20, 21
+_RTM_NEWADDR, _RTM_DELADDR = 20, 21
 _REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
 
 # Deleting is spelled with its flags: pyroute2 before 0.6.10 adds NLM_F_EXCL, which Linux 5.19 and newer take for
 # NLM_F_BULK and refuse. See https://github.com/svinota/pyroute2/issues/923
-DELETE_LINK = (_RTM_DELLINK, _REQUEST | _ACK)
 DELETE_ADDRESS = (_RTM_DELADDR, _REQUEST | _ACK)
 # Done again, it succeeds again.
 PUT_ADDRESS = (_RTM_NEWADDR, _REQUEST | _ACK | _CREATE | _REPLACE)
 
 
-def index_of(route: Any, name: str) -> int:
+def index_of(name: str) -> int:
     """Index of a link by its name. Raises VirtNetError where it has gone."""
     try:
-        # Not link_lookup(), which dumps all links in some versions.
-        return int(list(route.link("get", ifname=name))[0]["index"])  # noqa: RUF015 (next() would leave the rest unread)
-    except NetlinkError as error:
-        if error.code != errno.ENODEV:
-            raise
+        return socket.if_nametoindex(name)
+    except OSError as error:
         raise VirtNetError(f"the device {name} is not there any more") from error

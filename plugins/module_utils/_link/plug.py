@@ -37,8 +37,8 @@ def plug(nic: GuestNic, bridge: str, *, own: bool, static: bool) -> None:
             stack.enter_context(host_files.forwarding_at_once(bridge))
         route = stack.enter_context(opened())
         stack.enter_context(netlink_errors(ApplyFailed, f"make {device} a port of {bridge}"))
-        index, master = index_of(route, device), index_of(route, bridge)
-        mtu = nic.mtu or list(route.get_links(master))[0].get_attr("IFLA_MTU")  # noqa: RUF015 (see index_of)
+        index, master = index_of(device), index_of(bridge)
+        mtu = nic.mtu or next(link.get_attr("IFLA_MTU") for link in route.get_links() if link.index == master)
         route.link("set", index=index, master=master, mtu=mtu, state="up")
         if nic.vlan is not None and nic.vlan.tags:
             _set_tags(route, index, nic.vlan)

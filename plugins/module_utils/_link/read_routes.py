@@ -39,7 +39,7 @@ _NUMBER = struct.Struct("=I")
 def read_routes() -> tuple[SeenRoute, ...]:
     """IPv4 routes of the main table, which are those that libvirt looks at."""
     with opened() as route, netlink_errors(ReadFailed, "list the routes"):
-        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in route.get_links()}
+        names = {link.index: link.get_attr("IFLA_IFNAME") for link in route.get_links()}
         return tuple(
             SeenRoute(f"{message.get_attr('RTA_DST')}/{message['dst_len']}", names.get(message.get_attr("RTA_OIF"), ""))
             for message in route.get_routes(family=socket.AF_INET, table=_RT_TABLE_MAIN)

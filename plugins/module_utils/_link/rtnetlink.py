@@ -104,6 +104,9 @@ class Socket:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
 
     def change(self, requests: Sequence[Request]) -> list[Optional[Refusal]]:

@@ -30,7 +30,7 @@ def apply_vlan_step(route: Any, step: LinkStep, indexes: MutableMapping[str, int
 
     def index(name: str) -> int:
         if name not in indexes:
-            indexes[name] = index_of(route, name)
+            indexes[name] = index_of(name)
         return indexes[name]
 
     vlan = step.properties

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed, ReadFailed, Unreachable
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import apply, host_files, netlink, read
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import (
+    apply,
+    host_files,
+    messages,
+    netlink,
+    read,
+    rtnetlink,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import attributes, read_record
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
@@ -43,6 +52,9 @@ class Message(dict):  # type: ignore[type-arg]
         return self._attrs.get(name)
 
 
+LINKS = {"br0": 5, "eth1": 6, "br1": 6}
+
+
 class KernelError(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -50,17 +62,13 @@ class KernelError(Exception):
 
 
 class Route:
-    """Keeps what it is asked for. ``links`` are answered to a request by name."""
+    """Keeps what it is asked for. ``groups`` are how far each link's group is from the one that was set."""
 
-    def __init__(self, links: dict[str, int] | None = None, groups: dict[int, int] | None = None) -> None:
-        self.links, self.groups = links or {}, groups
+    def __init__(self, groups: dict[int, int] | None = None) -> None:
+        self.groups = {5: 0, 6: 0} if groups is None else groups
         self.asked: list[tuple[Any, ...]] = []
 
     def link(self, command: Any, **options: Any) -> list[Message]:
-        if command == "get":
-            if options["ifname"] not in self.links:
-                raise KernelError(errno.ENODEV)
-            return [Message({}, index=self.links[options["ifname"]])]
         self.asked.append((command, options))
         return []
 
@@ -70,13 +78,22 @@ class Route:
 
     def get_links(self) -> list[Message]:
         group = next(options["group"] for command, options in self.asked if command == "set")
-        members = self.groups if self.groups is not None else dict.fromkeys(self.links.values(), 0)
-        return [Message({"IFLA_GROUP": group + offset}, index=index) for index, offset in members.items()]
+        return [Message({"IFLA_GROUP": group + offset}, index=index) for index, offset in self.groups.items()]
 
 
 @pytest.fixture(autouse=True)
 def _kernel_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(netlink, "NetlinkError", KernelError)
+
+
+@pytest.fixture(autouse=True)
+def _links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def index_of(name: str) -> int:
+        if name not in LINKS:
+            raise OSError(errno.ENODEV, "No such device")
+        return LINKS[name]
+
+    monkeypatch.setattr(socket, "if_nametoindex", index_of)
 
 
 STEPS = [
@@ -137,19 +154,19 @@ STEPS = [
         RemoveAddress("", "br0", "192.0.2.1/24"),
         [((21, 0x5), {"index": 5, "address": "192.0.2.1", "prefixlen": 24})],
     ),
-    (Delete("", "br0"), [((17, 0x5), {"index": 5})]),
+    (Delete("", "br0"), [("del", {"index": 5})]),
 ]
 
 
 @pytest.mark.parametrize(("step", "asked"), STEPS, ids=lambda value: type(value).__name__)
 def test_steps(step: Any, asked: list[Any]) -> None:
-    route = Route({"br0": 5, "eth1": 6})
+    route = Route()
     apply.apply_bridge_step(route, step, {})
     assert route.asked == asked
 
 
 def test_indexes_are_remembered() -> None:
-    route, indexes = Route({"br0": 5}), {"eth1": 6}
+    route, indexes = Route(), {"eth1": 6}
     apply.apply_bridge_step(route, AddPort("", "br0", "eth1"), indexes)
     assert indexes == {"br0": 5, "eth1": 6}
     apply.apply_bridge_step(route, Delete("", "br0"), indexes)
@@ -157,20 +174,20 @@ def test_indexes_are_remembered() -> None:
 
 
 def test_several_are_deleted_as_a_group() -> None:
-    route = Route({"br0": 5, "br1": 6})
+    route = Route()
     apply.apply_bridge_step(route, Delete("", "br0", ("br1",)), {})
     group = route.asked[0][1]["group"]
     assert group >= 1 << 20
     assert route.asked == [
         ("set", {"index": 5, "group": group}),
         ("set", {"index": 6, "group": group}),
-        ((17, 0x5), {"index": 0, "group": group}),
+        ("del", {"group": group}),
     ]
 
 
 @pytest.mark.parametrize("groups", [{5: 0, 6: 0, 7: 0}, {5: 0, 6: 1}])
 def test_group_of_others_is_not_deleted(groups: dict[int, int]) -> None:
-    route = Route({"br0": 5, "br1": 6}, groups)
+    route = Route(groups)
     with pytest.raises(ApplyFailed, match="has others in it"):
         apply.apply_bridge_step(route, Delete("", "br0", ("br1",)), {})
     assert all(command == "set" for command, _options in route.asked)
@@ -178,7 +195,7 @@ def test_group_of_others_is_not_deleted(groups: dict[int, int]) -> None:
 
 def test_device_that_has_gone() -> None:
     with pytest.raises(Exception, match="the device eth9 is not there any more"):
-        apply.apply_bridge_step(Route({"br0": 5}), AddPort("", "br0", "eth9"), {})
+        apply.apply_bridge_step(Route(), AddPort("", "br0", "eth9"), {})
 
 
 def test_refusal_of_the_kernel() -> None:
@@ -187,6 +204,62 @@ def test_refusal_of_the_kernel() -> None:
         netlink.netlink_errors(ReadFailed, "look"),
     ):
         raise KernelError(errno.EPERM)
+    with (
+        pytest.raises(ReadFailed, match=r"the kernel refuses to look: Invalid argument \(Bad index\)"),
+        netlink.netlink_errors(ReadFailed, "look"),
+    ):
+        raise OSError(errno.EINVAL, "Invalid argument (Bad index)")
+
+
+# Links, byte by byte, laid out by hand after include/uapi/linux/if_link.h.
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "flags", "body"),
+    [
+        (
+            messages.link_request("add", ifname="br0", kind="bridge", state="up", IFLA_BR_STP_STATE=1),
+            16,
+            0x600,
+            (
+                "00000000 00000000 01000000 01000000"
+                "0800 0300 62723000 1c00 1280 0b00 0100 6272696467650000 0c00 0280 0800 0500 01000000"
+            ),
+        ),
+        (
+            messages.link_request("add", ifname="a", kind="vlan", link=4, vlan_id=59, vlan_protocol=0x88A8, master=5),
+            16,
+            0x600,
+            (
+                "00000000 00000000 00000000 00000000"
+                "0600 0300 61000000 0800 0500 04000000 0800 0a00 05000000"
+                "2400 1280 0900 0100 766c616e00000000 1400 0280 0600 0100 3b000000 0600 0500 88a80000"
+            ),
+        ),
+        (
+            messages.link_request("set", index=7, state="down", mtu=9000, IFLA_ADDRESS="02:00:00:00:00:01"),
+            16,
+            0,
+            "00000000 07000000 00000000 01000000 0800 0400 28230000 0a00 0100 0200000000010000",
+        ),
+        (messages.link_request("del", group=77), 17, 0, "00000000 00000000 00000000 00000000 0800 1b00 4d000000"),
+    ],
+)
+def test_changes_of_links(request_: rtnetlink.Request, kind: int, flags: int, body: str) -> None:
+    if sys.byteorder == "little":
+        assert (request_.kind, request_.flags, request_.body.hex()) == (kind, flags, body.replace(" ", ""))
+
+
+def test_attributes_are_read_as_they_are_written() -> None:
+    (info,) = rtnetlink.attributes(
+        messages.link_request("add", kind="bridge", IFLA_BR_VLAN_PROTOCOL=0x8100, IFLA_BR_PRIORITY=4096).body[16:]
+    )
+    link = messages.LinkMessage(messages.IFINFOMSG.pack(0, 1, 9, 0x41, 0) + rtnetlink.attribute(*info))
+    assert (link.hardware, link.index, link.flags) == (1, 9, 0x41)
+    found = link.get_attr("IFLA_LINKINFO")
+    assert (found.get_attr("IFLA_INFO_KIND"), link.get_attr("IFLA_MTU")) == ("bridge", None)
+    data = found.get_attr("IFLA_INFO_DATA")
+    assert (data.get_attr("IFLA_BR_VLAN_PROTOCOL"), data.get_attr("IFLA_BR_PRIORITY")) == (0x8100, 4096)
 
 
 def test_without_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:
