@@ -388,6 +388,16 @@ bridges:
       type: list
       elements: str
       returned: when the bridge is present
+    port_options:
+      description: The declared ports with their VLANs and isolation.
+      type: list
+      elements: dict
+      returned: when O(port_options) is declared
+    routes:
+      description: The declared routes, all complete.
+      type: list
+      elements: dict
+      returned: when O(routes) is declared
   sample:
     - name: br-guests
       state: present
@@ -401,6 +411,11 @@ bridges:
       max_age: 20
       priority: 32768
       ageing_time: 300
+      mcast_snooping: true
+      nf_call: false
+      vlan_filtering: false
+      vlan_protocol: 802.1q
+      default_pvid: 1
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import host_state, module
 from test_virt_bridge import (
     _PING,
     DAD_SETTINGS,
@@ -31,6 +35,7 @@ from test_virt_bridge import (
     reaches,
     start_ping,
     task,
+    warnings_of,
 )
 
 UPLINK = "eth9"
@@ -187,3 +192,84 @@ def test_refusal_puts_everything_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bridge(take_over=UPLINK)["changed"] is True
     assert (addresses("br0"), routes("br0")) == (OWN, moving)
     ip("link", "delete", "br0")
+
+
+def test_lists_and_leases() -> None:
+    """What DHCP and routers gave keeps its time to live; what the lists have no room for goes only by force."""
+    batch(
+        f"addr add 10.9.3.77/24 dev {UPLINK} valid_lft 900 preferred_lft 800\n"
+        f"addr add 2001:db8:93::77/64 dev {UPLINK} valid_lft 900 preferred_lft 800 nodad\n"
+        f"route add 2001:db8:78::/48 via fe80::1 dev {UPLINK} proto ra expires 700\n"
+        f"link set {UPLINK} up\nlink add br0 type bridge\nlink set br0 mtu 1300 address 02:00:00:00:00:cc\n"
+    )
+    Path(f"/proc/sys/net/ipv6/conf/{UPLINK}/accept_ra").write_text("2\n")
+    options: dict[str, Any] = {
+        "name": "br0",
+        "take_over": UPLINK,
+        "addresses": ["10.9.0.2/24", "10.9.7.1/32"],
+        "routes": [
+            {"destination": "default", "gateway": "10.9.0.1", "metric": 50},
+            {"destination": "10.79.0.0/16"},
+            {"destination": "10.81.0.0/16", "gateway": "10.9.0.1"},
+        ],
+    }
+    before = host_state()
+    refused = task(**options)["msg"]
+    assert f"take_over: {UPLINK} has 2001:db8:9::2/64, which the bridge would not get" in refused
+    assert "routes that the bridge would not get, because they are not in routes: 10.77.0.0/16 via 10.9.0.1" in refused
+    assert host_state() == before
+    mac = link(UPLINK)["address"]
+    result = module("virt_bridge", {**options, "force": True})
+    assert "10.9.3.77/24, 2001:db8:93::77/64 came to eth9 by DHCP or from a router" in warnings_of(result)[0]
+    assert addresses("br0") == {"10.9.0.2/24", "10.9.7.1/32", "10.9.3.77/24", "2001:db8:93::77/64"}
+    (entry,) = json.loads(ip("-j", "addr", "show", "dev", "br0"))
+    times = {each["local"]: each["valid_life_time"] for each in entry["addr_info"]}
+    assert all(850 < times[leased] <= 900 for leased in ("10.9.3.77", "2001:db8:93::77"))
+    found = {re.sub(r"expires \d+sec", "expires", line) for line in routes("br0")}
+    assert found == {
+        "default via 10.9.0.1 metric 50",
+        "10.78.0.0/16 via 10.9.0.1 table 77",
+        "10.79.0.0/16 proto static",
+        "10.80.0.0/16 via 10.9.0.1 proto bird",
+        "10.81.0.0/16 via 10.9.0.1 proto static",
+        "2001:db8:78::/48 via fe80::1 proto ra metric 1024 expires",
+    }
+    assert routes(UPLINK) == set()
+    assert (link("br0")["address"], link("br0")["mtu"]) == (mac, 1500)
+    assert Path("/proc/sys/net/ipv6/conf/br0/accept_ra").read_text() == "2\n"
+    assert task(**options)["changed"] is False
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_run_that_was_killed_is_completed_by_the_next(pieces: int) -> None:
+    """Right after each of the three pieces of the move."""
+    moving = routes(UPLINK)
+    task(name="br9")
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            room = importlib.import_module(
+                "ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over"
+            )
+            do, left = room._do, pieces
+
+            def counted(*arguments: Any) -> None:
+                nonlocal left
+                do(*arguments)
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            room._do = counted
+            task(name="br0", take_over=UPLINK)
+        finally:
+            os._exit(0)
+    _pid, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+    result = bridge(take_over=UPLINK)
+    assert result["changed"] is (pieces < 3)
+    assert (addresses("br0"), addresses(UPLINK)) == (OWN, set())
+    assert (routes("br0"), routes(UPLINK)) == (moving, set())
+    assert bridge(take_over=UPLINK)["changed"] is False
+    assert reaches("router", "10.9.0.2")

@@ -163,7 +163,8 @@ def _plan_routes(draft: Draft, before: Bridge, after: Bridge) -> None:
     if after.routes is None:
         return
     taken = draft.given.routes if draft.given else ()
-    old = [*(before.routes or ()), *(each.route for each in taken if each.table == MAIN_TABLE)]
+    mine = [each for each in taken if each.table == MAIN_TABLE and (each.by_hand or each.route in after.routes)]
+    old = [*(before.routes or ()), *(each.route for each in mine)]
     draft.steps += change_routes(f"bridge {draft.name}", draft.name, sorted_routes(old), after.routes)
 
 
