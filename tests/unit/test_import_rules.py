@@ -39,6 +39,7 @@ class Room:
 # The longest fitting beginning of a path counts.
 ROOMS = {
     "plugins/doc_fragments/": Room("documentation", standard_library=False),
+    "plugins/filter/": Room("the filters", ("_model.",), ("ansible.errors.AnsibleFilterError",)),
     "plugins/modules/": Room("modules", ("",), ("ansible.module_utils.basic.AnsibleModule",), standard_library=False),
     "plugins/module_utils/_model/": Room("the model", ("_model.",)),
     "plugins/module_utils/_plan/": Room("the planner", ("_model.", "_plan.")),
