@@ -11,8 +11,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-sanity test-sandbox test-kernel lint sandbox setup setup-check setup-demo collection \
-	benchmark clean
+.PHONY: help demo test test-unit test-sanity test-sandbox test-kernel test-vm lab lint sandbox setup setup-check \
+	setup-demo setup-vm collection benchmark clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -45,6 +45,13 @@ test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-Mode 
 	@tools/collection
 	@sandbox/run --die-with-parent --kernel -- build/venv/bin/pytest tests/kernel $(ARGS)
 
+test-vm: setup-vm ## Run the Molecule scenarios on two virtual machines (root). ARGS='-s nat' for one of them.
+	@tools/collection
+	@lab/test $(ARGS)
+
+lab: setup-vm ## Boot these machines, and say how to log in (root).
+	@lab/run up
+
 sandbox: setup ## Run CMD='...' (a shell by default) in a sandbox (root).
 	@tools/collection
 	@sandbox/run --die-with-parent -- bash -c '$(subst ','\'',$(CMD))'
@@ -57,6 +64,9 @@ setup-check:
 
 setup-demo:
 	@tools/setup demo
+
+setup-vm:
+	@tools/setup vm
 
 collection: setup-check ## Build the collection and install it to build/collections.
 	@tools/collection
