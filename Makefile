@@ -39,7 +39,7 @@ test-test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-
 
 sandbox: setup ## Run the sandbox tests (root). ARGS='-k nat' goes to pytest.
 	@tools/collection
-	@sandbox/run --die-with-parent -- build/venv/bin/pytest tests/sandbox $(ARGS)
+	@tools/test-sandbox $(ARGS)
 
 test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-Mode Linux (root). ARGS='-k vlan' goes to pytest.
 	@tools/collection

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the virtnet.hypervisor contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The roles host and nat and the playbook nat, on a hypervisor that is empty at first, and the examples in the docs."""
+"""The roles host and nat and the playbook nat, on a hypervisor that is empty at first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import ast
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from harness import Guest, OutsideServer, PlaybookRun, host_state, playbook, virsh
-from harness.places import COLLECTIONS, ROOT, TARGET_PYTHON, scratch
+from harness.places import COLLECTIONS, TARGET_PYTHON, scratch
 
 COLLECTION = COLLECTIONS / "ansible_collections/virtnet/hypervisor"
 SETTINGS = Path("/etc/sysctl.d/60-virtnet-hypervisor.conf")
@@ -83,6 +82,23 @@ def host(variables: dict[str, Any] | None = None, facts: dict[str, Any] | None =
         made_up = {"name": "Make up a host", "ansible.builtin.set_fact": {**facts, "cacheable": True}}
         play[0]["pre_tasks"] = [gather, made_up]
     return playbook(yaml.safe_dump(play), extra_vars={"host_packages_install": False, **(variables or {})}, **options)
+
+
+def specification(role: str) -> dict[str, Any]:
+    text = (COLLECTION / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8")
+    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    return options
+
+
+def shape(options: dict[str, Any]) -> dict[str, Any]:
+    """What a value has to look like, without the words about it."""
+    return {
+        name: {
+            **{key: option[key] for key in ("type", "elements", "choices", "required") if key in option},
+            "options": shape(option.get("suboptions") or option.get("options") or {}),
+        }
+        for name, option in options.items()
+    }
 
 
 def refused(run: PlaybookRun, *reasons: str) -> None:
@@ -219,7 +235,7 @@ class TestNat:
             del options["forward"]["suboptions"][name]
         for name in ("vlan", "virtualport"):
             del options[name], options["portgroups"]["suboptions"][name]
-        assert _shape(_specification("nat")["nat_networks"]["options"]) == _shape(options)
+        assert shape(specification("nat")["nat_networks"]["options"]) == shape(options)
 
 
 class TestHost:
@@ -591,131 +607,3 @@ class TestDaemons:
         )
         units = json.loads(found.stdout)["units"]
         assert units == {"found": enable is not None, "enable": enable or [], "start": start or []}
-
-
-# Documentation.
-
-GUIDES = sorted((ROOT / "docs/docsite/rst").glob("*.rst"))
-READMES = sorted((ROOT / "roles").glob("*/README.md"))
-
-
-def _specification(role: str) -> dict[str, Any]:
-    text = (COLLECTION / f"roles/{role}/meta/argument_specs.yml").read_text(encoding="utf-8")
-    options: dict[str, Any] = yaml.safe_load(text)["argument_specs"]["main"]["options"]
-    return options
-
-
-def _shape(options: dict[str, Any]) -> dict[str, Any]:
-    """What a value has to look like, without the words about it."""
-    return {
-        name: {
-            **{key: option[key] for key in ("type", "elements", "choices", "required") if key in option},
-            "options": _shape(option.get("suboptions") or option.get("options") or {}),
-        }
-        for name, option in options.items()
-    }
-
-
-@pytest.mark.parametrize("role", ["host", "nat"])
-def test_readme_has_every_variable(role: str) -> None:
-    readme = (COLLECTION / f"roles/{role}/README.md").read_text(encoding="utf-8")
-    in_readme = re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE)
-    options = _specification(role)
-    assert sorted(in_readme) == sorted(options)
-    defaults = yaml.safe_load((COLLECTION / f"roles/{role}/defaults/main.yml").read_text(encoding="utf-8"))
-    declared = {name: option["default"] for name, option in options.items() if "default" in option}
-    assert {name: value for name, value in defaults.items() if "{{" not in str(value)} == declared
-
-
-def _blocks(document: Path) -> Iterator[tuple[str, str]]:
-    """The code blocks of a guide or a README: language and text."""
-    text = document.read_text(encoding="utf-8")
-    if document.suffix == ".md":
-        yield from re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-        return
-    for found in re.finditer(r"^\.\. code-block:: (\w+)\n(?:   :.*\n)*\n((?:   .*\n|\n)+)", text, re.MULTILINE):
-        yield found[1], re.sub("^   ", "", found[2], flags=re.MULTILINE).strip("\n") + "\n"
-
-
-@pytest.mark.parametrize("document", [*GUIDES, *READMES], ids=lambda path: str(path.relative_to(ROOT)))
-def test_examples_are_true(document: Path) -> None:
-    """Each runs on what those before it have made: check mode touches nothing, a second run changes nothing.
-
-    A text block after an example is what its runs print, with `...` for what is left out. Where it says that nothing
-    was changed, the example is one that is refused.
-    """
-    RULES.parent.mkdir(parents=True, exist_ok=True)
-    inventory = scratch() / "documented.yml"
-    inventory.write_text("hypervisors:\n  hosts:\n    hypervisor:\n", encoding="utf-8")
-    blocks = list(_blocks(document))
-    examples = 0
-    for number, (language, text) in enumerate(blocks):
-        if language != "yaml":
-            continue
-        following = blocks[number + 1] if number + 1 < len(blocks) else ("", "")
-        expected = following[1] if following[0] == "text" else ""
-        if "hypervisors" in yaml.safe_load(text):
-            assert set(yaml.safe_load(text)["hypervisors"]) <= {"hosts", "vars"}
-            continue
-        examples += 1
-        _run_example(text, expected, inventory)
-    assert examples > 0
-
-
-def _settled_state() -> dict[str, str]:
-    """The state of the host once what was made before has come to rest: new addresses are tentative for a while."""
-    before = host_state()
-    for _attempt in range(10):
-        time.sleep(2)
-        now = host_state()
-        if now == before:
-            break
-        before = now
-    return before
-
-
-def _run_example(text: str, expected: str, inventory: Path) -> None:
-    content = yaml.safe_load(text)
-    variables: dict[str, Any] = {"host_packages_install": False}
-    source = "virtnet.hypervisor.nat"
-    if isinstance(content, dict):
-        variables |= content
-    elif "hosts" in content[0]:
-        source = f"---\n{text}"
-    else:
-        source = "---\n" + yaml.safe_dump(
-            [{"name": "Tasks", "hosts": "hypervisors", "gather_facts": False, "tasks": content}], sort_keys=False
-        )
-
-    def run(**options: Any) -> PlaybookRun:
-        return playbook(source, "--inventory", str(inventory), extra_vars=variables, diff=True, **options)
-
-    before = _settled_state()
-    checked = run(check=True)
-    assert host_state() == before
-    real = run()
-    printed = " ".join((checked.stdout + real.stdout).split())
-    for part in expected.split("...\n"):
-        assert " ".join(part.split()) in printed, f"{part}\nis not in\n{checked.stdout}{real.stdout}"
-    if "Nothing was changed" in expected:
-        assert (checked.failed, real.failed) == (1, 1), real.stdout
-        assert host_state() == before
-    else:
-        checked.succeeded()
-        real.succeeded()
-        assert checked.changed == real.changed
-        again = run().succeeded()
-        assert again.changed == 0, again.stdout
-
-
-def test_guests_of_the_documented_network_have_ipv6(outside: OutsideServer) -> None:
-    (text,) = [text for _language, text in _blocks(ROOT / "docs/docsite/rst/guide_nat.rst") if "ipv6: true" in text]
-    variables = {"virtnet_hosts": "all", "host_packages_install": False, **yaml.safe_load(text)}
-    playbook("virtnet.hypervisor.nat", extra_vars=variables).succeeded()
-    with Guest("dual", ["dual"]) as guest:
-        assert guest.wait_for_address(family=6, timeout=120).startswith("fd00:52:")
-        guest.check(f"nc {outside.address_6} {outside.port} </dev/null")
-        assert outside.wait_for_connection().address == "2001:db8:100::2"
-        assert guest.wait_for_address(timeout=120).startswith("192.168.52.1")
-        guest.check(f"nc {outside.address} {outside.port} </dev/null")
-        assert outside.wait_for_connection(2).address == "198.51.100.2"

@@ -123,5 +123,6 @@ def _settings(folder: Path) -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": "record",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "1",
     }
