@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import playbook, start_module
+from harness import start_module
 from harness.places import ROOT
 from harness.traffic import pinging_from_host
 from test_virt_net_kit import run
@@ -632,20 +632,17 @@ def documentation(part: str) -> Any:
     return yaml.safe_load(match[1])
 
 
-def test_examples_as_a_playbook() -> None:
-    tasks: list[dict[str, Any]] = []
+def test_examples() -> None:
+    """Each is foretold by check mode without touching anything, does something, and does nothing the second time."""
     for example in documentation("EXAMPLES"):
-        tasks += [
-            {**example, "name": f"{example['name']}: foretold", "check_mode": True},
-            {**example, "name": f"{example['name']}: once"},
-            {**example, "name": f"{example['name']}: again"},
-        ]
-    play = {"hosts": "hypervisor", "gather_facts": False, "tasks": tasks}
-    done = playbook("---\n" + yaml.safe_dump([play]), diff=True).succeeded()
-    runs = done.of("virt_vlan")
-    assert [each.changed for each in runs] == [True, True, False] * (len(runs) // 3)
-    for foretold, once in zip(runs[::3], runs[1::3]):
-        assert foretold.result["steps"] == once.result["steps"]
+        full_name, options = next(item for item in example.items() if item[0] != "name")
+        module = full_name.rpartition(".")[2]
+        found = settled()
+        foretold = run(module, check=True, **options)
+        assert without_clocks(state()) == found
+        done = run(module, **options)
+        assert done["steps"] == foretold["steps"] != []
+        assert run(module, **options)["steps"] == []
     assert vlans() == {"eth1.59", "eth1.70"}
     assert addresses("eth1.59") == {"192.168.59.1/24", "2001:db8:59::1/64"}
     assert ports("br70") == {"eth1.70"}
