@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model import kinds
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import ETHER_TYPES, EtherType
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import (
     Scalar,
     Values,
@@ -30,8 +31,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan_ids
     vlan_ids,
 )
 
-# ETH_P_8021Q and ETH_P_8021AD, include/uapi/linux/if_ether.h.
-PROTOCOLS = {"802.1q": 0x8100, "802.1ad": 0x88A8}
+PROTOCOLS = ETHER_TYPES
 DEFAULT_PROTOCOL = "802.1q"
 
 # What stands for the ID in a name.
@@ -53,7 +53,7 @@ class VlanLink:
     name: Optional[str] = declare(Scalar(kinds.InterfaceName(), "IFLA_IFNAME"))
     parent: Optional[str] = declare(Scalar(kinds.InterfaceName(), "IFLA_LINK"))
     id: Optional[int] = declare(Scalar(kinds.Integer(FIRST_VLAN, LAST_VLAN), "IFLA_VLAN_ID"))
-    protocol: Optional[str] = declare(Scalar(kinds.Choice(*PROTOCOLS), "IFLA_VLAN_PROTOCOL"))
+    protocol: Optional[str] = declare(Scalar(EtherType(), "IFLA_VLAN_PROTOCOL"))
     bridge: Optional[str] = declare(Scalar(kinds.InterfaceName(), "IFLA_MASTER"))
     mac: Optional[str] = declare(Scalar(VlanMac(), "IFLA_ADDRESS"))
     # 68 is the least IPv4 asks of a link (RFC 791), 65535 the most the kernel's VLAN takes.
