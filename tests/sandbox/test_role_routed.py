@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import pytest
 from harness import Guest, OutsideServer, PlaybookRun, virsh
 from harness.roles import network_options, specification
 from harness.topologies import arp_answers, built, differences, hypervisor, topology, topology_state
+from virtnet_sandbox.network import OUTSIDE_ADDRESS, OUTSIDE_ADDRESS_6, UPLINK_ADDRESS, UPLINK_ADDRESS_6
+from virtnet_sandbox.network import UPLINK as UPLINK_DEVICE
 
 SETTINGS = Path("/etc/sysctl.d/61-virtnet-routed.conf")
 PROXY_ARP = "/proc/sys/net/ipv4/conf/{}/proxy_arp"
@@ -168,3 +171,47 @@ def test_refuses_another_mode() -> None:
 def test_options_are_those_of_the_module() -> None:
     options = network_options(modes=["route", "open"], forward=["mode", "dev"])
     assert specification("routed")["routed_networks"]["options"] == options
+
+
+def host(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def _uplink() -> Iterator[None]:
+    """The sandbox's uplink is given back what a bridge has taken over."""
+    yield
+    subprocess.run(["ip", "link", "delete", "br0"], check=False)
+    commands = (
+        f"link set {UPLINK_DEVICE} nomaster",
+        f"addr replace {UPLINK_ADDRESS}/24 dev {UPLINK_DEVICE}",
+        f"addr replace {UPLINK_ADDRESS_6}/64 dev {UPLINK_DEVICE} nodad",
+        f"route replace default via {OUTSIDE_ADDRESS} dev {UPLINK_DEVICE}",
+        f"route replace ::/0 via {OUTSIDE_ADDRESS_6} dev {UPLINK_DEVICE}",
+    )
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True)
+
+
+@pytest.mark.usefixtures("_uplink")
+def test_a_bridge_takes_over_the_only_network_card(outside: OutsideServer) -> None:
+    """Guests have a subnet of their own on the bridge that the uplink is a port of, and the host leads them out."""
+    bridge: dict[str, Any] = {
+        "name": "br0",
+        "take_over": "uplink0",
+        "addresses": ["198.51.100.2/24", "203.0.113.1/28", "2001:db8:100::2/64"],
+        "stp": False,
+        "forward_delay": 0,
+        "network": "routed",
+    }
+    built("routed", {"routed_bridges": [bridge]})
+    links = {link["ifname"]: link for link in json.loads(host("ip", "-j", "address"))}
+    assert links["uplink0"]["master"] == "br0"
+    assert {each["local"] for each in links["br0"]["addr_info"]} >= {"198.51.100.2", "203.0.113.1", "2001:db8:100::2"}
+    assert "via 198.51.100.1 dev br0" in host("ip", "route", "show", "default")
+    run_outside("ip", "route", "add", "203.0.113.0/28", "via", "198.51.100.2")
+    with Guest("one", ["routed"], dhcp=False) as guest:
+        guest.check("ip link set eth0 up; ip address add 203.0.113.10/28 dev eth0")
+        guest.check("ip route add default via 203.0.113.1")
+        guest.check(f"nc {outside.address} {outside.port} </dev/null")
+        assert outside.wait_for_connection().address == "203.0.113.10"
+        assert reached_from_outside(guest, "203.0.113.10")
