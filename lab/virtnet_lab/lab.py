@@ -133,24 +133,26 @@ class Lab:
     def _wait(self, machine: Machine, began: float) -> None:
         process = self.processes()[machine.name]
         while True:
-            try:
-                tried = subprocess.run(
-                    self.ssh(machine.name, ["true"]), stdin=subprocess.DEVNULL, capture_output=True, timeout=60
-                )
-                if tried.returncode == 0:
+            # Into a file: the connection stays open for what follows, and with it whatever ssh writes to.
+            with (
+                (self.folder / machine.name / "ssh.log").open("wb") as log,
+                contextlib.suppress(subprocess.TimeoutExpired),
+            ):
+                command = self.ssh(machine.name, ["true"])
+                if (
+                    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60).returncode
+                    == 0
+                ):
                     return
-                answer = tried.stderr.decode(errors="replace").strip()
-            except subprocess.TimeoutExpired:
-                answer = "no answer within a minute"
             if not process.running:
                 raise LabError(f"{machine.name} has ended. {self._last_words(machine)}")
             if time.monotonic() - began > _PATIENCE:
-                raise LabError(f"{machine.name} cannot be logged into: {answer}\n{self._last_words(machine)}")
+                raise LabError(f"{machine.name} cannot be logged into. {self._last_words(machine)}")
             time.sleep(0.5)
 
     def _last_words(self, machine: Machine) -> str:
         texts = []
-        for name in ("qemu.log", "console.log"):
+        for name in ("qemu.log", "ssh.log", "console.log"):
             file = self.folder / machine.name / name
             text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
             texts.append(f"Its {name}:\n{tail(text)}")
