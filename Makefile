@@ -11,7 +11,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-unit test-sanity test-sandbox test-kernel test-vm lab lint sandbox setup setup-check \
+.PHONY: help demo test test-unit test-sanity test-sandbox test-kernel test-sandboxes test-vm lab lint sandbox setup setup-check \
 	setup-demo setup-vm collection benchmark clean
 
 help: ## Show this list.
@@ -21,7 +21,7 @@ demo: setup-demo ## Show a NAT network with a real guest, in a sandbox (root).
 	@tools/collection
 	@sandbox/demo
 
-test: setup test-unit lint test-sanity test-sandbox test-kernel ## Run every test layer (root).
+test: setup test-unit lint test-sanity test-sandboxes ## Run every test layer (root).
 
 test-unit: setup-check ## Run the unit tests. ARGS='...' goes to pytest.
 	@tools/collection
@@ -33,17 +33,18 @@ lint: setup-check ## Run ruff, mypy, yamllint, ansible-lint and the antsibull ch
 test-sanity: setup-check ## Run ansible-test sanity. ARGS='...' goes to ansible-test.
 	@build/venv/bin/python tools/sanity.py $(ARGS)
 
-test-test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-Mode Linux (root). ARGS='-k vlan' goes to pytest.
+test-sandbox: setup ## Run the sandbox tests (root). ARGS='-k nat' goes to pytest.
 	@tools/collection
-	@sandbox/run --die-with-parent --kernel -- build/venv/bin/pytest tests/kernel $(ARGS)
-
-sandbox: setup ## Run the sandbox tests (root). ARGS='-k nat' goes to pytest.
-	@tools/collection
-	@tools/test-sandbox $(ARGS)
+	@tools/test-sandbox tests/sandbox -- $(ARGS)
 
 test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-Mode Linux (root). ARGS='-k vlan' goes to pytest.
 	@tools/collection
-	@sandbox/run --die-with-parent --kernel -- build/venv/bin/pytest tests/kernel $(ARGS)
+	@tools/test-sandbox tests/kernel -- $(ARGS)
+
+# Both at once, so that no core waits for the end of one of them.
+test-sandboxes: setup
+	@tools/collection
+	@tools/test-sandbox tests/sandbox tests/kernel
 
 test-vm: setup-vm ## Run the Molecule scenarios on two virtual machines (root). ARGS='-s nat' for one of them.
 	@tools/collection

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ def declared_objects(params: Mapping[str, Any], plural: str) -> list[Mapping[str
     """The objects the task declares, in the user's order. A name twice is refused."""
     objects = params[plural] if params.get(plural) is not None else [params]
     names = [str(each["name"]).strip() for each in objects]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise InvalidDeclaration([f"{plural}: {name!r} is declared twice. Keep one" for name in twice])
     return list(objects)
