@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which QEMU runs the machines, and how.
 
-Without hardware virtualisation, the kernel of Debian 13 (6.12) died within its first seconds in six of ten boots on QEMU
-7.2 of Debian 12, with one processor as with two; the cause is not known. None of a few boots on QEMU 10 did. Where QEMU is
-older, that of Debian 13 is unpacked into the cache, with the libraries it needs, and run from there, not installed.
+Without hardware virtualisation, the kernel of Debian 13 (6.12) died during six of ten boots on QEMU 7.2 of Debian 12,
+with one processor as with two; the cause is not known. None of a few boots on QEMU 10 did. Where QEMU is older, that of
+Debian 13 is unpacked into the cache, with the libraries it needs, and run from there, not installed.
 """
 
 from __future__ import annotations
