@@ -35,7 +35,7 @@ options:
         description:
           - Name of the sub-interface, at most 15 bytes.
           - When omitted, it is the name of the parent, a dot and the ID, such as V(eth1.59).
-          - V({id}\) in it stands for the ID.
+          - C({id}) in it stands for the ID.
           - With O(state=absent), it is all that is needed.
         type: str
       parent: &parent
@@ -53,7 +53,7 @@ options:
         description:
           - IDs of several VLANs with the same options, as numbers and ranges, such as V(59,89,100-199). Put quotes
             around it.
-          - It stands for one VLAN each, whose names must differ. Omit O(vlans[].name), or put V({id}\) into it.
+          - It stands for one VLAN each, whose names must differ. Omit O(vlans[].name), or put C({id}) into it.
           - Mutually exclusive with O(vlans[].id). O(vlans[].addresses) cannot be given for several VLANs.
         type: str
       protocol: &protocol
@@ -72,7 +72,7 @@ options:
         description:
           - Bridge that the sub-interface is a port of. It must exist.
           - V('') takes it out of any.
-          - V({id}\) in it stands for the ID.
+          - C({id}) in it stands for the ID.
           - The bridge keeps the MAC address it has.
           - A sub-interface that is in another bridge, or that has addresses of this host, is refused, see O(force).
         type: str

@@ -129,6 +129,7 @@ def _devices() -> Iterator[None]:
             ip("netns", "delete", name)
 
 
+TABLES = ("ip", "ip6", "arp")
 DAD_SETTINGS = [f"/proc/sys/net/ipv6/conf/{name}/accept_dad" for name in ("all", "default")]
 
 
@@ -412,7 +413,6 @@ class TestChange:
         assert addresses("br0") == {"192.0.2.1/24", "2001:db8::1/64"}
 
 
-TABLES = ("ip", "ip6", "arp")
 CLOCKS = {"hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"}
 
 
@@ -625,7 +625,7 @@ class TestRoutes:
         others = {line for line in routes_of("br0") if "proto" in line and "static" not in line}
         assert len(others) == 3
         assert steps_of() == []
-        wanted = [
+        wanted: list[dict[str, Any]] = [
             {"destination": "10.1.0.0/16", "gateway": "192.0.2.8"},
             {"destination": "10.2.0.0/255.255.0.0"},
             {"destination": "2001:DB8:1::/48", "gateway": "2001:db8::8"},
@@ -647,12 +647,8 @@ class TestRoutes:
             "2001:db8:4::/48 via 2001:db8::8 proto static metric 1024",
             "default via 2001:db8::8 proto static metric 7",
         }
-        assert (
-            bridge(routes=[{**each, "metric": 0} if "10." in each["destination"] else each for each in wanted])[
-                "changed"
-            ]
-            is False
-        )
+        wanted = [{**each, "metric": 0} if "10." in each["destination"] else each for each in wanted]
+        assert bridge(routes=wanted)["changed"] is False
         assert len(steps_of(routes=[])) == 5
         assert routes_of("br0") == others
         assert "10.5.0.0/16 via 192.0.2.7" in ip("route", "show", "table", "5")

@@ -249,7 +249,7 @@ def test_run_that_was_killed_is_completed_by_the_next(pieces: int) -> None:
     child = os.fork()
     if child == 0:
         try:
-            room = importlib.import_module(
+            room: Any = importlib.import_module(
                 "ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over"
             )
             do, left = room._do, pieces
