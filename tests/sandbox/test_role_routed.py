@@ -77,7 +77,7 @@ def test_the_outside_reaches_guests_of_a_routed_network(outside: OutsideServer) 
         guest.check(f"nc {outside.address} {outside.port} </dev/null")
         assert outside.wait_for_connection().address == address
         assert reached_from_outside(guest, address)
-    topology("routed", {"routed_networks": [{"name": "lab", "state": "absent"}]}).succeeded()
+    built("routed", {"routed_networks": [{"name": "lab", "state": "absent"}]})
     assert differences(before, topology_state()) == []
 
 
@@ -114,7 +114,7 @@ def test_one_address_for_each_guest(outside: OutsideServer) -> None:
         assert arp_answers("203.0.113.9") == [], "the host has a route there, and it is no guest"
         others = Path("/proc/sys/net/ipv4/conf").glob("*/proxy_arp")
         assert [path.parent.name for path in others if path.read_text() != "0\n"] == ["uplink0"]
-    topology("routed", {"routed_uplinks": [{"name": "uplink0", "state": "absent"}]}).succeeded()
+    built("routed", {"routed_uplinks": [{"name": "uplink0", "state": "absent"}]})
     assert differences(before, topology_state()) == []
 
 

@@ -9,6 +9,7 @@ The argument is JSON:
 - `settings` has values by their path in /proc/sys, with {device} in it.
 - `devices` has by the name of whatever owns the settings its device, or an empty string when it needs them no more.
   Other owners keep theirs.
+- `removed` has the owners whose devices go with them, and so need nothing back.
 
 The file says what each setting was before, and that is what the kernel gets back in the end.
 """
@@ -40,7 +41,7 @@ def plan(wanted: dict[str, Any]) -> dict[str, Any]:
         each["key"]: each["before"]
         for each in old
         # Another value than ours is somebody else's by now.
-        if each["key"] not in values and now(each["key"]) == each["value"]
+        if each["key"] not in values and each["owner"] not in wanted["removed"] and now(each["key"]) == each["value"]
     }
     changes = {key: value for key, value in {**returned, **values}.items() if now(key) not in (None, value)}
     return {
