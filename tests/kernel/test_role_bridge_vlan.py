@@ -141,7 +141,8 @@ def test_a_bridge_for_each_vlan() -> None:
 
 def test_large_packets_and_tags_in_tags() -> None:
     """802.1Q in 802.1ad: the outer tag is a VLAN of the trunk, and the inner ones are VLANs of that."""
-    run("ip link add link trunk0 name prov200 mtu 9000 up type vlan protocol 802.1ad id 200")
+    run("ip link add link trunk0 name prov200 mtu 9000 type vlan protocol 802.1ad id 200")
+    run("ip link set prov200 addrgenmode none up")
     run("ip -n outside link add link trunk1 name prov200 mtu 9000 up type vlan protocol 802.1ad id 200")
     run("ip -n outside link add link prov200 name cust59 mtu 9000 up type vlan id 59")
     run("ip -n outside address add 10.1.59.1/24 dev cust59")
