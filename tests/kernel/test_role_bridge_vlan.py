@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,21 @@ def role(variables: dict[str, Any], **options: Any) -> PlaybookRun:
 
 def built(variables: dict[str, Any]) -> None:
     """As for every topology: check mode touches nothing, and a second run changes nothing."""
-    before = state()
+    before = settled()
     checked = role(variables, check=True).succeeded()
     assert state() == before
     assert role(variables).succeeded().changed == checked.changed
     again = role(variables).succeeded()
     assert again.changed == 0, again.stdout
+
+
+def settled() -> list[str]:
+    """The state at rest: the kernel looks at the carrier of a new device once a second."""
+    before, now = None, state()
+    while now != before:
+        time.sleep(2)
+        before, now = now, state()
+    return now
 
 
 def state() -> list[str]:

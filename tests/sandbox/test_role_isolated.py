@@ -74,7 +74,7 @@ def test_guests_reach_each_other_and_nothing_else() -> None:
             assert one.run(f"ping -c 1 -W 2 {target}").rc != 0
     assert frames == []
 
-    built("isolated", gone("closed", "within", "static"))
+    topology("isolated", gone("closed", "within", "static")).succeeded()
     assert differences(before, topology_state()) == []
 
 

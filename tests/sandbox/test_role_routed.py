@@ -77,7 +77,7 @@ def test_the_outside_reaches_guests_of_a_routed_network(outside: OutsideServer) 
         guest.check(f"nc {outside.address} {outside.port} </dev/null")
         assert outside.wait_for_connection().address == address
         assert reached_from_outside(guest, address)
-    built("routed", {"routed_networks": [{"name": "lab", "state": "absent"}]})
+    topology("routed", {"routed_networks": [{"name": "lab", "state": "absent"}]}).succeeded()
     assert differences(before, topology_state()) == []
 
 
