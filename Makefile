@@ -35,16 +35,16 @@ test-sanity: setup-check ## Run ansible-test sanity. ARGS='...' goes to ansible-
 
 test-sandbox: setup ## Run the sandbox tests (root). ARGS='-k nat' goes to pytest.
 	@tools/collection
-	@tools/test-sandbox tests/sandbox -- $(ARGS)
+	@build/venv/bin/python tools/test_sandbox.py tests/sandbox -- $(ARGS)
 
 test-kernel: setup ## Run the tests that need a kernel with VLANs, on User-Mode Linux (root). ARGS='-k vlan' goes to pytest.
 	@tools/collection
-	@tools/test-sandbox tests/kernel -- $(ARGS)
+	@build/venv/bin/python tools/test_sandbox.py tests/kernel -- $(ARGS)
 
 # Both at once, so that no core waits for the end of one of them.
 test-sandboxes: setup
 	@tools/collection
-	@tools/test-sandbox tests/sandbox tests/kernel
+	@build/venv/bin/python tools/test_sandbox.py tests/sandbox tests/kernel
 
 test-vm: setup-vm ## Run the Molecule scenarios on two virtual machines (root). ARGS='-s nat' for one of them.
 	@tools/collection

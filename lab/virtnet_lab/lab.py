@@ -139,10 +139,10 @@ class Lab:
                 contextlib.suppress(subprocess.TimeoutExpired),
             ):
                 command = self.ssh(machine.name, ["true"])
-                if (
-                    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60).returncode
-                    == 0
-                ):
+                done = subprocess.run(
+                    command, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60
+                )
+                if done.returncode == 0:
                     return
             if not process.running:
                 raise LabError(f"{machine.name} has ended. {self._last_words(machine)}")
@@ -180,10 +180,8 @@ class Lab:
 def _ports() -> dict[Machine, Ports]:
     kinds = [socket.SOCK_STREAM] * len(MACHINES) + [socket.SOCK_DGRAM] * 2 * len(CABLES)
     free = iter(free_ports(kinds))
-    logins = [next(free) for _ in MACHINES]
-    ends = {name: (next(free), next(free)) for name in CABLES}
+    logins = [next(free) for _machine in MACHINES]
+    left = {name: Cable(next(free), next(free)) for name in CABLES}
+    right = {name: Cable(here=cable.there, there=cable.here) for name, cable in left.items()}
     first, second = MACHINES
-    return {
-        first: Ports(logins[0], {name: Cable(here, there) for name, (here, there) in ends.items()}),
-        second: Ports(logins[1], {name: Cable(there, here) for name, (here, there) in ends.items()}),
-    }
+    return {first: Ports(logins[0], left), second: Ports(logins[1], right)}

@@ -15,7 +15,10 @@ import pytest
 import yaml
 from harness import Guest, OutsideServer, PlaybookRun, host_state, playbook
 from harness.places import COLLECTIONS, ROOT, scratch
-from test_roles import RULES, _fresh_settings, specification  # noqa: F401 (the fixture puts the kernel's settings back)
+from test_roles import RULES, fresh_settings, specification
+
+# It puts the kernel's settings back after each test.
+_fresh_settings = fresh_settings
 
 COLLECTION = COLLECTIONS / "ansible_collections/virtnet/hypervisor"
 

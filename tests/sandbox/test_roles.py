@@ -60,7 +60,7 @@ HOST = """---
 
 
 @pytest.fixture(autouse=True)
-def _fresh_settings() -> Iterator[None]:
+def fresh_settings() -> Iterator[None]:
     """The kernel and /etc of a host that no role has seen."""
     before = {path: path.read_text() for path in (*BRIDGE_CALLS, FORWARD, FORWARD_6, ACCEPT_RA)}
     yield

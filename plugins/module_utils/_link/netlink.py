@@ -81,11 +81,9 @@ def netlink_errors(kind: type[VirtNetError], doing: str) -> Iterator[None]:
     """Turn the kernel's refusal into ``kind``, saying what was being done."""
     try:
         yield
-    except NetlinkError as error:
-        reason = os.strerror(error.code) if getattr(error, "code", None) in errno.errorcode else str(error)
-        raise kind(f"the kernel refuses to {doing}: {reason}") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (NetlinkError, OSError) as error:
+        number = getattr(error, "code", None)
+        reason = os.strerror(number) if number in errno.errorcode else getattr(error, "strerror", "") or str(error)
         raise kind(f"the kernel refuses to {doing}: {reason}") from error
 
 

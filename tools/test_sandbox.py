@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the virtnet.hypervisor contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run each file of tests in a sandbox of its own, as many at a time as there are cores.
 
-usage: tools/test-sandbox FOLDER... [-- ARGUMENTS OF PYTEST...]
+usage: build/venv/bin/python tools/test_sandbox.py FOLDER... [-- ARGUMENTS OF PYTEST...]
 Those of tests/kernel get a sandbox on a User-Mode Linux kernel.
 """
 
@@ -66,10 +65,10 @@ def main() -> int:
             if code != 0:
                 failed.append(f"{path} (exit code {code})")
     if not chosen:
-        print("test-sandbox: no test fits the arguments", file=sys.stderr)
+        print("test_sandbox.py: no test fits the arguments", file=sys.stderr)
         return NOTHING_CHOSEN
     if failed:
-        print("test-sandbox: failed: " + ", ".join(sorted(failed)), file=sys.stderr)
+        print("test_sandbox.py: failed: " + ", ".join(sorted(failed)), file=sys.stderr)
     return bool(failed)
 
 
