@@ -168,6 +168,7 @@ def test_large_packets_and_tags_in_tags() -> None:
     guest("c59g", "br-c59", "10.1.59.9/24")
     assert reaches("g59", "10.0.59.1", 8972)
     assert reaches("c59g", "10.1.59.1", 8972)
+    run("ip -n c59g address add 10.0.59.8/24 dev eth0")
     assert not reaches("c59g", "10.0.59.1")
     run("ip link delete vg59")
     removed = role({"bridge_vlan_trunks": [{**outer, "state": "absent"}]}).succeeded()
