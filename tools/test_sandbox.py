@@ -20,7 +20,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = "build/venv/bin/pytest"
 # What takes longest comes first, so that no core waits for it in the end. The rest is guessed from the size.
-FIRST = ("test_documentation.py", "test_virt_vlan.py", "test_virt_net_traffic.py", "test_virt_bridge_vlans.py")
+FIRST = (
+    "test_documentation.py",
+    "test_virt_vlan.py",
+    "test_role_bridge_vlan.py",
+    "test_roles.py",
+    "test_virt_net_modes.py",
+)
 NOTHING_CHOSEN = 5
 
 
