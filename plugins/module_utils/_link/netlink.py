@@ -82,7 +82,7 @@ def netlink_errors(kind: type[VirtNetError], doing: str) -> Iterator[None]:
     try:
         yield
     except (NetlinkError, OSError) as error:
-        number = getattr(error, "code", None)
+        number = getattr(error, "code", 0)
         reason = os.strerror(number) if number in errno.errorcode else getattr(error, "strerror", "") or str(error)
         raise kind(f"the kernel refuses to {doing}: {reason}") from error
 
