@@ -26,7 +26,7 @@ GUIDES = sorted((ROOT / "docs/docsite/rst").glob("*.rst"))
 READMES = sorted((ROOT / "roles").glob("*/README.md"))
 # The longest first: the variables of bridge_vlan begin with bridge, too.
 PLAYBOOKS = sorted((path.stem for path in (ROOT / "playbooks").glob("*.yml")), key=len, reverse=True)
-# Their examples need a kernel with VLANs, see tests/kernel/test_role_bridge_vlan.py.
+# Their examples need a kernel with VLANs.
 OF_VLANS = (ROOT / "docs/docsite/rst/guide_bridge_vlan.rst", ROOT / "roles/bridge_vlan/README.md")
 # The guide of the lab has commands only.
 OF_THE_LAB = ROOT / "docs/docsite/rst/guide_lab.rst"
