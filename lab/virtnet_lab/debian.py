@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,8 +16,18 @@ from pathlib import Path
 
 from .common import LabError, cache, run, say
 
-MIRROR = "http://deb.debian.org/debian"
 UNUSED_DAYS = 30
+
+
+def mirror() -> str:
+    """Where this machine gets Debian's main section from: all releases are in one place. Raises LabError."""
+    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages", "Component: main"]
+    listed = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.splitlines()
+    # Updates that matter for security are in a place of their own, which has none of the rest.
+    found = [line.split()[0] for line in listed if not line.endswith("-security")]
+    if not found:
+        raise LabError("apt on this machine knows no mirror of Debian. The lab needs one in /etc/apt/sources.list")
+    return found[0]
 
 
 def install(release: str, packages: Sequence[str], root: Path, options: Sequence[str]) -> None:
@@ -28,7 +39,7 @@ def install(release: str, packages: Sequence[str], root: Path, options: Sequence
         # The kernel's package shall make no initrd: ours is smaller.
         [
             *(*apart, "env", "INITRD=No", "mmdebstrap", "--quiet", "--mode=root", "--format=directory", *options),
-            *("--include=" + ",".join(packages), release, str(root), MIRROR),
+            *("--include=" + ",".join(packages), release, str(root), mirror()),
         ],
         f"the packages of {release} could not be installed",
     )
