@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ UNUSED_DAYS = 30
 def mirror() -> str:
     """Where this machine gets Debian's main section from: all releases are in one place. Raises LabError."""
     asked = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages", "Component: main"]
-    listed = subprocess.run(asked, check=False, capture_output=True, text=True).stdout.splitlines()
+    listed = run(asked, "apt could not be asked for its mirror").splitlines()
     # Updates that matter for security are in a place of their own, which has none of the rest.
     found = [line.split()[0] for line in listed if not line.endswith("-security")]
     if not found:
