@@ -26,6 +26,9 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink
     EXCLUSIVE,
     GET_ADDRESS,
     GET_LINK,
+    IFADDR,
+    IFF_UP,
+    IFINFO,
     NEW_LINK,
     Request,
     Socket,
@@ -37,10 +40,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink
 Decoder = Callable[[bytes], Any]
 Encoder = Callable[[Any], bytes]
 Known = Mapping[str, tuple[int, Decoder, Encoder]]
-
-# struct ifinfomsg: family, type, index, flags, change. struct ifaddrmsg: family, prefix length, flags, scope, index.
-IFINFOMSG = struct.Struct("=BxHiII")
-IFADDRMSG = struct.Struct("=4BI")
 
 _IFLA_EXT_MASK, _SKIP_STATISTICS = 29, 1 << 3
 
@@ -126,27 +125,27 @@ class LinkMessage(Attributes):
     """``hardware``: ARPHRD_*, ``flags``: IFF_*."""
 
     def __init__(self, data: bytes) -> None:
-        _family, self.hardware, self.index, self.flags, _change = IFINFOMSG.unpack_from(data)
-        super().__init__(data[IFINFOMSG.size :], _OF_LINK)
+        _family, self.hardware, self.index, self.flags, _change = IFINFO.unpack_from(data)
+        super().__init__(data[IFINFO.size :], _OF_LINK)
 
 
 class AddressMessage(Attributes):
     """``index`` is that of the link, ``flags``: IFA_F_*."""
 
     def __init__(self, data: bytes) -> None:
-        _family, self.prefix_length, self.flags, _scope, self.index = IFADDRMSG.unpack_from(data)
-        super().__init__(data[IFADDRMSG.size :], _OF_ADDRESS)
+        _family, self.prefix_length, self.flags, _scope, self.index = IFADDR.unpack_from(data)
+        super().__init__(data[IFADDR.size :], _OF_ADDRESS)
 
 
 def links(kernel: Socket) -> list[LinkMessage]:
     """All links. Raises ReadFailed."""
-    asked = IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATISTICS))
+    asked = IFINFO.pack(0, 0, 0, 0, 0) + attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATISTICS))
     return [LinkMessage(data) for data in kernel.dump(GET_LINK, asked)]
 
 
 def addresses(kernel: Socket) -> list[AddressMessage]:
     """All IPv4 and IPv6 addresses. Raises ReadFailed."""
-    return [AddressMessage(data) for data in kernel.dump(GET_ADDRESS, IFADDRMSG.pack(0, 0, 0, 0, 0))]
+    return [AddressMessage(data) for data in kernel.dump(GET_ADDRESS, IFADDR.pack(0, 0, 0, 0, 0))]
 
 
 # What a change of a link says of a link of its kind, beside the attributes by their names: as pyroute2 spells it.
@@ -160,7 +159,6 @@ _SPELLED = {
     "vlan_id": "IFLA_VLAN_ID",
     "vlan_protocol": "IFLA_VLAN_PROTOCOL",
 }
-_IFF_UP = 0x1
 
 
 def link_request(command: str, *, index: int = 0, kind: str = "", state: str = "", **values: Any) -> Request:
@@ -170,7 +168,7 @@ def link_request(command: str, *, index: int = 0, kind: str = "", state: str = "
     particular = _packed({name: value for name, value in spelled.items() if name not in _OF_LINK}, _OF_DATA)
     if kind:
         own += nested(_INFO, attribute(_KIND, _TEXT[1](kind)), *([nested(_DATA, particular)] if particular else []))
-    header = IFINFOMSG.pack(0, 0, index, _IFF_UP if state == "up" else 0, _IFF_UP if state else 0)
+    header = IFINFO.pack(0, 0, index, IFF_UP if state == "up" else 0, IFF_UP if state else 0)
     request, flags = {"add": (NEW_LINK, CREATE | EXCLUSIVE), "set": (NEW_LINK, 0), "del": (DELETE_LINK, 0)}[command]
     return Request(request, header + own, flags)
 

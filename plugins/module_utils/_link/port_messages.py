@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port_options import (
-    IFINFO,
     PVID,
     RANGE_BEGIN,
     RANGE_END,
@@ -27,6 +26,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import (
     DELETE_LINK,
+    IFINFO,
     SET_LINK,
     Request,
     Socket,
@@ -36,8 +36,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import Isolate, SetVlans
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.link_steps import LinkStep
 
-_PROTINFO, _AF_SPEC, _MASTER, _ISOLATED = 12, 26, 10, 33
-_UP = 0x1
+_PROTINFO, _AF_SPEC, _ISOLATED = 12, 26, 33
 # IFLA_BRIDGE_FLAGS: on the bridge itself rather than on a port.
 _BRIDGE_FLAGS, _SELF = 0, 2
 # What an attribute can hold, with room for the others (struct nlattr counts in 16 bits).
@@ -88,9 +87,3 @@ def _pieces(entries: list[bytes]) -> Iterator[list[bytes]]:
 
 def _header(index: int) -> bytes:
     return IFINFO.pack(socket.AF_BRIDGE, 0, index, 0, 0)
-
-
-def set_master(port: int, bridge: int, *, up: bool) -> Request:
-    """Make the device a port of the bridge and bring it up, or with 0 take it out of the one it is in."""
-    header = IFINFO.pack(socket.AF_UNSPEC, 0, port, _UP if up else 0, _UP if up else 0)
-    return Request(SET_LINK, header + attribute(_MASTER, struct.pack("=I", bridge)))

@@ -21,7 +21,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.messages 
     addresses,
     links,
 )
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import Socket
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import IFF_UP, Socket
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
     SeenBridge,
@@ -32,7 +32,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen imp
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan import PROTOCOLS
 
 # include/uapi/linux/if.h, if_arp.h and if_addr.h.
-_IFF_UP = 0x1
 _IFF_LOOPBACK = 0x8
 _ARPHRD_ETHER = 1
 _IFA_F_PERMANENT = 0x80
@@ -99,7 +98,7 @@ def _link(message: LinkMessage, names: Mapping[int, str], found: _Addresses, bri
         addresses=tuple(found.all),
         lasting=tuple(found.lasting),
         mac=message.get_attr("IFLA_ADDRESS"),
-        up=bool(message.flags & _IFF_UP),
+        up=bool(message.flags & IFF_UP),
         ethernet=message.hardware == _ARPHRD_ETHER,
         loopback=bool(message.flags & _IFF_LOOPBACK),
         # An index of another namespace says nothing here.

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import (
     GET_LINK,
+    IFINFO,
     Socket,
     attribute,
     attributes,
@@ -24,8 +25,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge_port import PortOptions
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan_ids import spelled_ids
 
-# struct ifinfomsg: family, device type, index, flags, change.
-IFINFO = struct.Struct("=BxHiII")
 _IFNAME, _PROTINFO, _AF_SPEC, _EXT_MASK = 3, 12, 26, 29
 # RTEXT_FILTER_BRVLAN_COMPRESSED: ranges are told as such.
 _COMPRESSED_VLANS = 4

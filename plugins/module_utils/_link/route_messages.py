@@ -28,6 +28,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink
     CREATE,
     DELETE_ADDRESS,
     DELETE_ROUTE,
+    IFADDR,
     NEW_ADDRESS,
     NEW_ROUTE,
     REPLACE,
@@ -46,8 +47,6 @@ _USER_HZ = 100
 # Flags that are an order rather than a state: RTNH_F_ONLINK.
 _KEPT_ROUTE_FLAGS = 0x4
 
-# struct ifaddrmsg: family, prefix length, flags, scope, index.
-IFADDR = struct.Struct("=BBBBi")
 IFA_ADDRESS, IFA_LOCAL, _LABEL, _FLAGS = 1, 2, 3, 8
 _NO_DAD = 0x2
 # IFA_F_HOMEADDRESS, MANAGETEMPADDR, NOPREFIXROUTE and MCAUTOJOIN: those that the kernel takes from outside.

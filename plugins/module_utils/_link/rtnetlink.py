@@ -38,6 +38,12 @@ _ERROR_TEXT = 1
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _NESTED, _TYPE_MASK = 0x8000, 0x3FFF
 
+# struct ifinfomsg: family, type, index, flags, change. struct ifaddrmsg: family, prefix length, flags, scope, index.
+IFINFO = struct.Struct("=BxHiII")
+IFADDR = struct.Struct("=4Bi")
+# IFF_UP in include/uapi/linux/if.h.
+IFF_UP = 0x1
+
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 

@@ -24,13 +24,12 @@ from dataclasses import dataclass
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import ApplyFailed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import host_files
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.port_messages import port_messages, set_master
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port_options import IFINFO
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.messages import link_request
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.port_messages import port_messages
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import host_route, route_messages
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.route_messages import (
     IFA_ADDRESS,
     IFA_LOCAL,
-    IFADDR,
     NO_PREFIX_ROUTE,
     address_flags,
     address_removal,
@@ -41,6 +40,8 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.route_mes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.rtnetlink import (
     GET_ADDRESS,
     GET_LINK,
+    IFADDR,
+    IFINFO,
     Request,
     Socket,
     attributes,
@@ -104,7 +105,7 @@ def _prepared(kernel: Socket, step: TakeOver, index: Callable[[str], int]) -> _M
     moving = [message for message, is_moved in routes if is_moved]
     is_port = _master(kernel, uplink) == bridge
     names = (step.uplink, step.name)
-    enslave = [] if is_port else [set_master(uplink, bridge, up=True)]
+    enslave = [] if is_port else [link_request("set", index=uplink, master=bridge, state="up")]
     return _Move(
         arrive=[copied_address(each, bridge, names) for each in moved],
         enslave=[*enslave, *(request for part in step.ports for request in port_messages(part, index))],
@@ -117,7 +118,7 @@ def _prepared(kernel: Socket, step: TakeOver, index: Callable[[str], int]) -> _M
             *(copied_address(each, uplink, (step.uplink, step.uplink)) for each in present),
             *(copied_route(each, uplink) for each, _moved in routes),
             *(route_removal(each, bridge) for each in moving),
-            *([] if is_port else [set_master(uplink, 0, up=False)]),
+            *([] if is_port else [link_request("set", index=uplink, master=0)]),
             *(address_removal(each, bridge) for each in moved if _spelled(each) not in there),
         ],
     )

@@ -254,7 +254,7 @@ def test_attributes_are_read_as_they_are_written() -> None:
     (info,) = rtnetlink.attributes(
         messages.link_request("add", kind="bridge", IFLA_BR_VLAN_PROTOCOL=0x8100, IFLA_BR_PRIORITY=4096).body[16:]
     )
-    link = messages.LinkMessage(messages.IFINFOMSG.pack(0, 1, 9, 0x41, 0) + rtnetlink.attribute(*info))
+    link = messages.LinkMessage(rtnetlink.IFINFO.pack(0, 1, 9, 0x41, 0) + rtnetlink.attribute(*info))
     assert (link.hardware, link.index, link.flags) == (1, 9, 0x41)
     found = link.get_attr("IFLA_LINKINFO")
     assert (found.get_attr("IFLA_INFO_KIND"), link.get_attr("IFLA_MTU")) == ("bridge", None)
