@@ -42,9 +42,10 @@ options:
       state: &state
         description:
           - V(present) exists and is up. This is the default.
-          - V(absent) does not exist. Its ports stay, without a bridge.
+          - V(absent) does not exist. Its ports stay, without a bridge. With O(take_over), the uplink gets the bridge's
+            addresses and routes first.
           - A bridge that libvirt made for a network is not removed here. One that guests are connected to, or that the
-            host's default route is through, is not removed without O(force).
+            host's default route is through and is not given back, is not removed without O(force).
         type: str
         choices: [present, absent]
       ports: &ports
@@ -152,6 +153,9 @@ options:
             on the uplink.
           - Nothing is done when the uplink is a port already, and has no addresses and routes any more.
           - What names the uplink elsewhere is not changed, such as rules of a firewall or C(ip rule).
+          - With O(state=absent) it is the way back. The uplink, a port of the bridge, gets the bridge's addresses and
+            routes in the same seamless way, and then the bridge is removed. When O(addresses) or O(routes) is declared,
+            only these are given back, and the others go with the bridge.
         type: str
       mac: &mac
         description:
@@ -297,6 +301,12 @@ EXAMPLES = r"""
     name: br-lan
     take_over: eth0
     stp: false
+
+- name: The way back, to the addresses of before
+  virtnet.hypervisor.virt_bridge:
+    name: br-lan
+    state: absent
+    take_over: eth0
 
 - name: Ways to other networks
   virtnet.hypervisor.virt_bridge:

@@ -203,6 +203,7 @@ def test_a_bridge_takes_over_the_only_network_card(outside: OutsideServer) -> No
         "forward_delay": 0,
         "network": "routed",
     }
+    before = topology_state()
     built("routed", {"routed_bridges": [bridge]})
     links = {link["ifname"]: link for link in json.loads(host("ip", "-j", "address"))}
     assert links["uplink0"]["master"] == "br0"
@@ -215,3 +216,8 @@ def test_a_bridge_takes_over_the_only_network_card(outside: OutsideServer) -> No
         guest.check(f"nc {outside.address} {outside.port} </dev/null")
         assert outside.wait_for_connection().address == "203.0.113.10"
         assert reached_from_outside(guest, "203.0.113.10")
+    # Without the guests' gateway, which goes with the bridge.
+    back = {**bridge, "state": "absent", "addresses": ["198.51.100.2/24", "2001:db8:100::2/64"]}
+    built("routed", {"routed_bridges": [back]})
+    run_outside("ip", "route", "delete", "203.0.113.0/28")
+    assert differences(before, topology_state()) == []

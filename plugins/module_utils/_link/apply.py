@@ -25,12 +25,13 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink i
     netlink_errors,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.port_messages import apply_port_step
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over import take_over
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.take_over import give_back, take_over
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import (
     AddPort,
     BringUp,
     Change,
     Create,
+    GiveBack,
     Isolate,
     PutRoute,
     RemovePort,
@@ -82,6 +83,8 @@ def apply_bridge_step(route: Any, step: LinkStep, indexes: MutableMapping[str, i
             apply_route(step.route, index(step.name), step.words, remove=isinstance(step, RemoveRoute))
         elif isinstance(step, TakeOver):
             take_over(step, index)
+        elif isinstance(step, GiveBack):
+            give_back(step, index)
         elif isinstance(step, Delete):
             _delete(route, [index(name) for name in step.names])
             for name in step.names:

@@ -34,6 +34,11 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_checks import check_bridges
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_draft import Draft, difference, summary
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_give_back import (
+    give_back_problems,
+    give_back_step,
+    returned,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_parts import (
     DEFAULT_MTU,
     change_step,
@@ -131,7 +136,8 @@ def _plan_removal(draft: Draft, seen: SeenHost) -> None:
                 "virtnet.hypervisor.virt_net instead"
             )
         )
-    guests = [link.name for link in seen.ports_of(draft.name) if is_of_guest(link) or is_in_container(link)]
+    others = [link for link in seen.ports_of(draft.name) if link.name != draft.declared.take_over]
+    guests = [link.name for link in others if is_of_guest(link) or is_in_container(link)]
     if guests and not draft.declared.force:
         draft.problems.append(
             Problem(
@@ -139,15 +145,33 @@ def _plan_removal(draft: Draft, seen: SeenHost) -> None:
                 "Disconnect or stop them, or give force: true to cut them off"
             )
         )
-    routes = [each.route for each in seen.routes_through(draft.name) if is_default(each)]
+    _plan_return(draft, seen)
+    stay = draft.returned.routes if draft.returned else ()
+    routes = [each.route for each in seen.routes_through(draft.name) if is_default(each) and each not in stay]
     if routes and not draft.declared.force:
         draft.problems.append(
             Problem(
                 f"{where} it cannot be removed, because the host's default route is through it: "
-                f"{', '.join(route.words for route in routes)}. You may cut yourself off: give the host another one "
-                "first, or give force: true to do it all the same"
+                f"{', '.join(route.words for route in routes)}. You may cut yourself off: give it back to the uplink "
+                "with take_over, give the host another one first, or give force: true to do it all the same"
             )
         )
+
+
+def _plan_return(draft: Draft, seen: SeenHost) -> None:
+    """What goes back to the uplink before the bridge is removed."""
+    declared, bridge = draft.declared, seen.links[draft.name]
+    draft.returned = found = returned(declared, bridge, seen)
+    draft.problems += give_back_problems(declared, bridge, found, seen)
+    if found is None or declared.take_over is None:
+        return
+    draft.removals.append(give_back_step(draft.name, declared.take_over, found))
+    taken = {
+        f"addresses_of_{declared.take_over}": list(found.addresses),
+        f"routes_of_{declared.take_over}": [each.route.words for each in found.routes],
+    }
+    draft.was.update({name: [] for name, values in taken.items() if values})
+    draft.will_be.update({name: values for name, values in taken.items() if values})
 
 
 # Making.

@@ -151,6 +151,10 @@ def _subnet_clashes(
         if bridge is None:
             link = seen.links.get(each.name)
             leaving[each.name] = {*link.addresses} if link is not None else set()
+            if each.take_over is not None:
+                # They stay the host's, on its uplink.
+                wanted = each.bridge.addresses
+                leaving[each.name] = set() if wanted is None else leaving[each.name] - {*wanted}
             continue
         leaving[each.name] = {*(known.addresses or ())} - {*(bridge.addresses or ())}
         come = [text for text in each.bridge.addresses or () if text not in (known.addresses or ())]

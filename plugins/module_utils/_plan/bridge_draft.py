@@ -21,6 +21,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_give_back import Return
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import (
     Handover,
 )
@@ -41,6 +42,8 @@ class Draft:
     kept_addresses: tuple[str, ...] = ()
     # What the bridge takes over from its uplink.
     given: Optional[Handover] = None
+    # What it gives back to its uplink when it is removed.
+    returned: Optional[Return] = None
     # What has to be done first, over all bridges: ports that leave one may be wanted by another.
     removals: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -68,7 +71,7 @@ class Draft:
 def difference(draft: Draft) -> Optional[Difference]:
     title = f"bridge {draft.name}"
     if draft.is_removed and draft.before is not None:
-        return Difference(title, _shown(draft.before), {"state": "absent"})
+        return Difference(title, {**_shown(draft.before), **draft.was}, {"state": "absent", **draft.will_be})
     if draft.after is None or not (draft.steps or draft.removals):
         return None
     desired = replace(draft.declared.bridge, name=draft.name)

@@ -102,3 +102,15 @@ class TakeOver(LinkStep):
     addresses: tuple[str, ...] = ()
     routes: tuple[HostRoute, ...] = ()
     ports: tuple[LinkStep, ...] = ()
+
+
+@dataclass(frozen=True)
+class GiveBack(LinkStep):
+    """Make a port the uplink again that the host is reached by, and no port, without a gap.
+
+    ``addresses`` and ``routes`` are what moves. The bridge keeps none but its link-local addresses.
+    """
+
+    uplink: str
+    addresses: tuple[str, ...] = ()
+    routes: tuple[HostRoute, ...] = ()

@@ -87,16 +87,25 @@ def handover(declared: DeclaredBridge, seen: SeenHost) -> Optional[Handover]:
     )
     moved = tuple(each for each in addresses if each not in dropped)
     own = [each for each in routes if not each.is_shared]
-    left = [each for each in own if not _is_dropped(each, declared, moved if dropped else None, own)]
+    left = movable_routes(declared, uplink.name, moved if dropped else None, seen)
     return Handover(
         uplink,
         addresses=moved,
         lasting=tuple(each for each in moved if each in uplink.lasting),
-        routes=tuple(left),
+        routes=tuple(each for each in left if not each.is_shared),
         shared=tuple(each for each in routes if each.is_shared),
         dropped=dropped,
         dropped_routes=tuple(each for each in own if each not in left),
     )
+
+
+def movable_routes(
+    declared: DeclaredBridge, device: str, addresses: Optional[Sequence[str]], seen: SeenHost
+) -> list[HostRoute]:
+    """The routes through a device that go along when its addresses move; ``addresses`` are given where some do not."""
+    routes = [each for each in seen.routes_through(device) if each.protocol != KERNEL_MADE]
+    own = [each for each in routes if not each.is_shared]
+    return [each for each in routes if each.is_shared or not _is_dropped(each, declared, addresses, own)]
 
 
 def _is_dropped(

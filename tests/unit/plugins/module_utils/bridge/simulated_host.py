@@ -12,13 +12,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import Bridge
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge_port import PortOptions
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route import Route, completed
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema import from_options, overlay
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import (
+    KERNEL_MADE,
     HostRoute,
     SeenBridge,
     SeenHost,
@@ -30,6 +31,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_st
     BringUp,
     Change,
     Create,
+    GiveBack,
     Isolate,
     PutRoute,
     RemovePort,
@@ -146,6 +148,8 @@ class SimulatedHost:
             self.routes = [each for each in self.routes if (each.route, each.devices) != (step.route, (step.name,))]
         elif isinstance(step, TakeOver):
             self._take_over(step)
+        elif isinstance(step, GiveBack):
+            self._give_back(step)
         else:
             assert isinstance(step, RemoveAddress)
             self._remove_address(self._link(step.name), step)
@@ -222,27 +226,44 @@ class SimulatedHost:
 
     def _take_over(self, step: TakeOver) -> None:
         uplink = self._link(step.uplink)
-        moved = [each for each in uplink.addresses if each in step.addresses]
-        lasting = [each for each in uplink.lasting if each in moved]
-        bridge = self._link(step.name)
-        self._put(
-            bridge,
-            addresses=tuple(dict.fromkeys((*bridge.addresses, *moved))),
-            lasting=tuple(dict.fromkeys((*bridge.lasting, *lasting))),
-        )
+        self._copy_addresses(step, step.uplink, step.name)
         if uplink.master != step.name:
             if uplink.master:
                 raise Refused(f"{uplink.name} is a port already")
             self._enslave(uplink, step.name)
         for part in step.ports:
             self.do(part)
+        self._move_routes(step, step.uplink, step.name)
+        self._leave_link_local(step.uplink)
+
+    def _give_back(self, step: GiveBack) -> None:
+        if self._link(step.uplink).master != step.name:
+            raise Refused(f"{step.uplink} is no port of {step.name}")
+        self._copy_addresses(step, step.name, step.uplink)
+        self._move_routes(step, step.name, step.uplink)
+        self._put(self._link(step.uplink), master=None)
+        self._leave_link_local(step.name)
+
+    def _copy_addresses(self, step: Union[TakeOver, GiveBack], source: str, target: str) -> None:
+        moved = [each for each in self._link(source).addresses if each in step.addresses]
+        lasting = [each for each in self._link(source).lasting if each in moved]
+        link = self._link(target)
+        self._put(
+            link,
+            addresses=tuple(dict.fromkeys((*link.addresses, *moved))),
+            lasting=tuple(dict.fromkeys((*link.lasting, *lasting))),
+        )
+
+    def _move_routes(self, step: Union[TakeOver, GiveBack], source: str, target: str) -> None:
         for route in list(self.routes):
-            if step.uplink in route.devices and route.protocol != 2:
+            if source in route.devices and route.protocol != KERNEL_MADE:
                 self.routes.remove(route)
                 if route in step.routes:
-                    self._put_route(replace(route, devices=(step.name,)))
-        left = tuple(each for each in uplink.addresses if each.startswith("fe80"))
-        self._put(self._link(step.uplink), addresses=left, lasting=left)
+                    self._put_route(replace(route, devices=(target,)))
+
+    def _leave_link_local(self, name: str) -> None:
+        left = tuple(each for each in self._link(name).addresses if each.startswith("fe80"))
+        self._put(self._link(name), addresses=left, lasting=left)
 
     def _change(self, name: str, wanted: Bridge) -> None:
         link = self._bridge(name)

@@ -33,15 +33,16 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge im
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Plan
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._run import result_of
 from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils.bridge.simulated_host import SimulatedHost
+from ansible_collections.virtnet.hypervisor.tests.unit.plugins.module_utils.golden import as_yaml
 
 CASES = sorted(Path(__file__).with_name("plan_bridge").iterdir())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_plan(case: Path) -> None:
+def test_plan(case: Path, accept: bool) -> None:
     options = yaml.safe_load((case / "declared.yml").read_text())
     written = yaml.safe_load((case / "seen.yml").read_text()) if (case / "seen.yml").exists() else {}
-    expected = yaml.safe_load((case / "expected.yml").read_text()) or {}
+    expected = yaml.safe_load((case / "expected.yml").read_text()) if (case / "expected.yml").exists() else {}
     host = SimulatedHost(written)
     try:
         declared = declarations(options)
@@ -54,7 +55,10 @@ def test_plan(case: Path) -> None:
             check_carried_out(declared, host, plan)
     if "bridges" not in expected:
         found.pop("bridges", None)
-    assert found == expected, "\nFound in whole:\n" + yaml.safe_dump(found, sort_keys=False, width=110)
+    if accept and found != expected:
+        (case / "expected.yml").write_text(as_yaml(found))
+        return
+    assert found == expected, "\nFound in whole:\n" + as_yaml(found)
 
 
 def test_more_ports_than_a_bridge_can_have() -> None:

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the virtnet.hypervisor contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""A bridge that is removed gives its uplink back what it took over: addresses and routes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import DeclaredBridge
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import HostRoute, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import is_link_local
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import GiveBack
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import movable_routes
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
+
+
+@dataclass(frozen=True)
+class Return:
+    """What goes back to an uplink, spelled as it was read."""
+
+    addresses: tuple[str, ...]
+    routes: tuple[HostRoute, ...]
+    shared: tuple[HostRoute, ...]
+
+
+def returned(declared: DeclaredBridge, bridge: SeenLink, seen: SeenHost) -> Optional[Return]:
+    """What the bridge still has to give back. None: nothing, or to nobody."""
+    if declared.take_over is None:
+        return None
+    wanted = declared.bridge.addresses
+    present = [each for each in bridge.addresses if not is_link_local(each)]
+    addresses = [each for each in present if wanted is None or each in wanted or each not in bridge.lasting]
+    routes = movable_routes(declared, bridge.name, addresses if len(addresses) < len(present) else None, seen)
+    found = Return(
+        tuple(addresses),
+        tuple(each for each in routes if not each.is_shared),
+        tuple(each for each in routes if each.is_shared),
+    )
+    uplink = seen.links.get(declared.take_over)
+    is_port = uplink is not None and uplink.master == bridge.name
+    return found if is_port or found.addresses or found.routes else None
+
+
+def give_back_step(name: str, uplink: str, found: Return) -> GiveBack:
+    parts = [*found.addresses, *(f"route {each.route.words}" for each in found.routes)]
+    words = f"give {', '.join(parts)} of bridge {name} back to {uplink}" if parts else f"take {uplink} out of {name}"
+    return GiveBack(words, name, uplink, found.addresses, found.routes)
+
+
+def give_back_problems(
+    declared: DeclaredBridge, bridge: SeenLink, found: Optional[Return], seen: SeenHost
+) -> Iterator[Problem]:
+    if declared.take_over is None:
+        return
+    where, uplink = f"bridge {declared.name!r}:", seen.links.get(declared.take_over)
+    if uplink is None:
+        yield Problem(
+            f"{where} take_over: this host has no device {declared.take_over!r}, so nothing can be given back to it. "
+            "Name the uplink that is a port of the bridge, or omit take_over"
+        )
+        return
+    if found is not None and uplink.master != declared.name:
+        yield Problem(
+            f"{where} take_over: {uplink.name} is not a port of the bridge, so what the bridge has cannot be given "
+            "back to it. Name the uplink that is one, or omit take_over"
+        )
+    if found is not None and found.shared:
+        yield Problem(
+            f"{where} take_over: routes through the bridge have several ways or share one: "
+            f"{', '.join(each.route.words for each in found.shared)}. Replace each by a route with one way of its own"
+        )
+    unknown = [each for each in declared.bridge.addresses or () if each not in (*bridge.addresses, *uplink.addresses)]
+    if unknown:
+        yield Problem(
+            f"{where} addresses: {', '.join(unknown)} cannot be given back to {uplink.name}, because the bridge does "
+            "not have it. Remove it, or omit addresses to give all of them back"
+        )
