@@ -32,6 +32,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._libvirt.restar
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.plug import plug
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_links
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port_options import read_port_options
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import read_routes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.network import (
     DeclaredNetwork,
@@ -49,6 +50,10 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._nft.stale impo
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._params import record_spec
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network import needs_links, plan_networks
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_becomes import becomes
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_devices import (
+    other_ports,
+    with_other_ports,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.network_steps import (
     Define,
     Hold,
@@ -115,6 +120,8 @@ class NetworkTask:
         if needs_links(self._declared, seen):
             folders = self._missing_folders()
             seen = replace(seen, links=read_links(), routes=read_routes(), missing_folders=folders)
+            others = {link.name for links in other_ports(seen).values() for link in links}
+            seen = with_other_ports(seen, read_port_options(others) if others else {})
         return plan_networks(self._declared, seen)
 
     def _missing_folders(self) -> frozenset[str]:
@@ -167,7 +174,7 @@ class NetworkTask:
                 self._plug(replace(step, bridge=None))
         except VirtNetError as error:
             return f"It could not be put back as it ran: {error}. Start it by hand (virsh net-start {failed.name})"
-        guests = f", with {', '.join(sorted({step.nic.domain for step in failed.plugs}))}" if failed.plugs else ""
+        guests = f", with {', '.join(sorted({step.nic.owner for step in failed.plugs}))}" if failed.plugs else ""
         return f"The network runs again as before{guests}, and its definition is the old one"
 
     def report(self, plan: Plan) -> Mapping[str, Any]:
@@ -177,7 +184,7 @@ class NetworkTask:
         gap = {"gap": round(self._gaps[step], 3)} if step in self._gaps else {}
         return {
             "network": step.name,
-            "guest": step.nic.domain,
+            "guest": step.nic.domain or None,
             "mac": step.nic.mac,
             "device": step.nic.device,
             **gap,

@@ -778,7 +778,9 @@ networks:
       type: bool
       returned: when the network is defined
 replugged:
-  description: Taps of running guests that were plugged into a bridge, or would be in check mode.
+  description:
+    - Devices of running guests that were plugged into a bridge, or would be in check mode. Those that no guest of this
+      connection has are among them, such as of containers.
   returned: success
   type: list
   elements: dict
@@ -788,11 +790,11 @@ replugged:
       type: str
       returned: success
     guest:
-      description: Name of the guest.
+      description: Name of the guest. It is V(null) for a device that is no guest's of this connection.
       type: str
       returned: success
     mac:
-      description: MAC address of the guest's interface.
+      description: MAC address of the guest's interface, or of that device.
       type: str
       returned: success
     device:

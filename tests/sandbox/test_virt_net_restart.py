@@ -135,6 +135,29 @@ class TestRestartNeeded:
         assert _facts(running()) == _facts(definition())
         assert states()["lab"] == ("active", "yes", "yes")
 
+    def test_devices_that_are_no_guest_s_are_plugged_in_again(self) -> None:
+        """A container's end of a veth pair, isolated, and an idle tap: as libvirt's LXC driver and others have them."""
+        succeed(run(**nat()))
+        others = ("veth-box", "tap-box")
+        ip("link", "add", "veth-box", "mtu", "1420", "type", "veth", "peer", "name", "eth-box")
+        ip("tuntap", "add", "tap-box", "mode", "tap")
+        for name in others:
+            ip("link", "set", name, "master", "virbr-lab", "up")
+        ip("link", "set", "veth-box", "type", "bridge_slave", "isolated", "on")
+        assert "tap-box (a device of no guest of this connection), veth-box" in refuse(name="lab", state="inactive")
+        assert "Disconnect or stop them" in refuse(name="lab", state="absent")
+
+        result = change(**nat(mtu=1400, if_restart_needed="restart"))
+        assert [each["device"] for each in result["replugged"]] == sorted(others)
+        assert [each["guest"] for each in result["replugged"]] == [None, None]
+        assert {links()[name]["master"] for name in others} == {"virbr-lab"}
+        assert links()["veth-box"]["mtu"] == 1420
+        details = subprocess.run(["bridge", "-d", "link"], capture_output=True, text=True, check=True).stdout
+        assert [" isolated on " in f"{part} " for part in details.split("veth-box")[1:2]] == [True]
+        succeed(run(name="lab", state="absent", force=True))
+        for name in others:
+            ip("link", "delete", name)
+
     def test_no_restart_of_what_is_not_to_run(self) -> None:
         succeed(run(**nat()))
         result = change(**nat(mtu=1400, state="inactive", if_restart_needed="restart"))

@@ -25,6 +25,8 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.route im
 class GuestNic:
     """A running guest's interface on a libvirt network, or on a bridge that is no network's now (``network`` is '').
 
+    ``domain`` is '' where no guest of this connection has it.
+
     ``bridge`` is the bridge it names instead of a network, ``device`` the tap on the host, ``mtu`` the interface's own
     in bytes where it has one, ``isolated`` whether it may not talk to other isolated ports, ``vlan`` its tags.
     """
@@ -37,6 +39,11 @@ class GuestNic:
     isolated: bool = False
     bridge: Optional[str] = None
     vlan: Optional[Vlan] = None
+
+    @property
+    def owner(self) -> str:
+        """Who would be cut off, for messages."""
+        return self.domain or f"{self.device} (a device of no guest of this connection)"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_dr
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_give_back import (
     give_back_problems,
     give_back_step,
+    give_back_warnings,
     returned,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_parts import (
@@ -165,6 +166,8 @@ def _plan_return(draft: Draft, seen: SeenHost) -> None:
     draft.problems += give_back_problems(declared, bridge, found, seen)
     if found is None or declared.take_over is None:
         return
+    for text in give_back_warnings(declared.take_over, bridge, found):
+        draft.warn(text)
     draft.removals.append(give_back_step(draft.name, declared.take_over, found))
     taken = {
         f"addresses_of_{declared.take_over}": list(found.addresses),

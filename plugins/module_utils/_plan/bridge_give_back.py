@@ -81,3 +81,13 @@ def give_back_problems(
             f"{where} addresses: {', '.join(unknown)} cannot be given back to {uplink.name}, because the bridge does "
             "not have it. Remove it, or omit addresses to give all of them back"
         )
+
+
+def give_back_warnings(uplink: str, bridge: SeenLink, found: Return) -> Iterator[str]:
+    expiring = [each for each in found.addresses if each not in bridge.lasting]
+    if expiring:
+        yield (
+            f"take_over: {', '.join(expiring)} came by DHCP or from a router, and keeps its time to live on {uplink}. "
+            "Have the DHCP client run there again, and see that it has its routes: systemd-networkd removes the "
+            f"default route, and puts it back with networkctl reconfigure {uplink}"
+        )

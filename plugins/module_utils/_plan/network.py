@@ -88,14 +88,17 @@ def needs_links(declared: Sequence[DeclaredNetwork], seen: SeenHypervisor) -> bo
     names = {each.name for each in declared}
     if any(nic.network in names for nic in seen.nics):
         return True
-    return any(
-        each.state != "absent"
-        and (
-            (known := seen.networks.get(each.name)) is None
-            or any(copy and becomes(copy, each.network) != copy for copy in (known.config, known.live))
-            or (each.state == "active" and not known.active)
-        )
-        for each in declared
+    return any(_may_need_links(each, seen.networks.get(each.name)) for each in declared)
+
+
+def _may_need_links(declared: DeclaredNetwork, known: Optional[SeenNetwork]) -> bool:
+    if declared.state in ("absent", "inactive") and known is not None and known.active:
+        # Others than guests of this connection may be on its bridge.
+        return True
+    return declared.state != "absent" and (
+        known is None
+        or any(copy and becomes(copy, declared.network) != copy for copy in (known.config, known.live))
+        or (declared.state == "active" and not known.active)
     )
 
 
@@ -133,7 +136,7 @@ def _plan_removal(draft: Draft, nics: Sequence[GuestNic], seen: SeenHypervisor) 
 
 def _refuse_in_use(draft: Draft, nics: Sequence[GuestNic], what: str) -> None:
     if nics and not draft.declared.force:
-        guests = ", ".join(sorted({nic.domain for nic in nics}))
+        guests = ", ".join(sorted({nic.owner for nic in nics}))
         draft.refuse(
             "state",
             f"it cannot be {what}, because running guests are connected: {guests}. Disconnect or stop them, or give "

@@ -151,7 +151,7 @@ def _plan_restart(draft: Draft, live: Network, after: Network, nics: Sequence[Gu
     if in_use and draft.declared.if_restart_needed != "defer":
         draft.refuse(
             f"forward.interfaces[{', '.join(sorted(in_use))}]",
-            f"running guests are on it: {', '.join(sorted({nic.domain for nic in nics}))}. Stop them, or use "
+            f"running guests are on it: {', '.join(sorted({nic.owner for nic in nics}))}. Stop them, or use "
             "if_restart_needed: defer",
         )
         return
@@ -183,7 +183,7 @@ def _cannot_be_plugged(live: Network, after: Network, nics: Sequence[GuestNic]) 
     """Guests that a restart would cut off."""
     if not nics or (live.has_ports and after.has_ports and not _moves_to_open_vswitch(live, after)):
         return []
-    return sorted({nic.domain for nic in nics})
+    return sorted({nic.owner for nic in nics})
 
 
 def _moves_to_open_vswitch(live: Network, after: Network) -> bool:
@@ -223,7 +223,7 @@ def _add_restart(
     plugs: list[Plug] = []
     if after.has_ports and not stays:
         plugs = [plug(draft, nic, after.bridge_name, seen) for nic in nics if nic.device]
-    guests = ", ".join(sorted({nic.domain for nic in nics}))
+    guests = ", ".join(sorted({nic.owner for nic in nics}))
     # A bridge of the host keeps its ports, whatever libvirt does.
     kept = [option for option in _OF_PORTS if getattr(live, option) != getattr(after, option)]
     if nics and kept and (stays or kept != ["port_isolation"] or not after.port_isolation):
@@ -256,12 +256,14 @@ def plug(draft: Draft, nic: GuestNic, bridge: Optional[str], seen: SeenHyperviso
     if after.port_isolation and not nic.isolated:
         nic = replace(nic, isolated=True)
     where = bridge or f"the bridge of network {name}"
+    whose = f" of guest {nic.domain}" if nic.domain else ""
     return Plug(
-        f"plug {nic.device} of guest {nic.domain} into {where}",
+        f"plug {nic.device}{whose} into {where}",
         name,
         nic,
         bridge,
         own=after.mode in OWN_BRIDGE_MODES,
-        static=bool(after.bridge and after.bridge.mac_table_manager == "libvirt"),
-        renew=seen.version >= _RENEWS_PORTS_SINCE and nic.bridge is None,
+        # The host's end of a veth pair has another address than the guest's.
+        static=bool(nic.domain and after.bridge and after.bridge.mac_table_manager == "libvirt"),
+        renew=bool(nic.domain) and seen.version >= _RENEWS_PORTS_SINCE and nic.bridge is None,
     )

@@ -38,6 +38,10 @@ state() {
 
 case $1 in
     remember)
+        # The cables stay plugged in from here on. IPv6 has its addresses on them after two seconds.
+        ip link set trunk up
+        ip link set uplink up
+        sleep 3
         # With the first network that starts, libvirt makes its chains, and keeps them when the last one has stopped.
         virsh net-start default
         virsh net-destroy default

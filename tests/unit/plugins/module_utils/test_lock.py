@@ -95,9 +95,8 @@ def test_the_lock_of_a_killed_holder_is_free() -> None:
     with holder() as process:
         os.kill(process.pid or 0, signal.SIGKILL)
         process.join()
-        began = time.monotonic()
-        with _lock.host_lock(timeout=5):
-            assert time.monotonic() - began < 1
+        with _lock.host_lock(timeout=0):
+            pass
 
 
 def test_the_lock_is_free_after_an_error() -> None:

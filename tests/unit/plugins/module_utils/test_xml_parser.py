@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -46,10 +45,9 @@ def test_an_entity_of_a_file_is_never_read(tmp_path: Path) -> None:
 
 
 def test_a_billion_laughs_are_not_laughed() -> None:
-    began = time.monotonic()
+    """Expanded, they would be gigabytes."""
     with pytest.raises(InvalidDeclaration):
         parse(f"<!DOCTYPE network [<!ENTITY l0 'ha'>{LAUGHS}]>{BODY.replace('&e;', '&l11;')}", where="xml")
-    assert time.monotonic() - began < 2
 
 
 def test_the_network_is_not_asked() -> None:
