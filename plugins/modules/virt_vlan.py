@@ -71,7 +71,7 @@ options:
       bridge: &bridge
         description:
           - Bridge that the sub-interface is a port of. It must exist.
-          - V('') takes it out of any.
+          - An empty text takes it out of any.
           - C({id}) in it stands for the ID.
           - The bridge keeps the MAC address it has.
           - A sub-interface that is in another bridge, or that has addresses of this host, is refused, see O(force).

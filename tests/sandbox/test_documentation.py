@@ -66,6 +66,7 @@ def test_examples_are_true(document: Path) -> None:
     inventory.write_text("hypervisors:\n  hosts:\n    hypervisor:\n", encoding="utf-8")
     blocks = list(_blocks(document))
     examples = 0
+    playbook(_HOST, "--inventory", str(inventory), extra_vars=_VARIABLES).succeeded()
     for number, (language, text) in enumerate(blocks):
         if language != "yaml":
             continue
@@ -102,19 +103,32 @@ def _settled_state() -> dict[str, str]:
     return now
 
 
+_VARIABLES: dict[str, Any] = {"host_packages_install": False}
+
+
+def _play(**parts: Any) -> str:
+    play = {"name": "Documented", "hosts": "hypervisors", "gather_facts": False, **parts}
+    return "---\n" + yaml.safe_dump([play], sort_keys=False)
+
+
+_HOST = _play(roles=["virtnet.hypervisor.host"])
+
+
 def _run_example(text: str, expected: str, inventory: Path) -> None:
     content = yaml.safe_load(text)
-    variables: dict[str, Any] = {"host_packages_install": False}
+    variables = {**_VARIABLES}
     if isinstance(content, dict):
         variables |= content
-        named = (name for name in PLAYBOOKS if any(variable.startswith(f"{name}_") for variable in content))
-        source = f"virtnet.hypervisor.{next(named, 'nat')}"
+        roles = [name for name in PLAYBOOKS if any(variable.startswith(f"{name}_") for variable in content)]
+        # The playbooks are these two roles, one after the other. That of the host is needed for its own variables only.
+        of_the_host = any(variable.startswith("host_") for variable in content)
+        source = _play(
+            roles=["virtnet.hypervisor.host"] * of_the_host + [f"virtnet.hypervisor.{name}" for name in roles]
+        )
     elif "hosts" in content[0]:
         source = f"---\n{text}"
     else:
-        source = "---\n" + yaml.safe_dump(
-            [{"name": "Tasks", "hosts": "hypervisors", "gather_facts": False, "tasks": content}], sort_keys=False
-        )
+        source = _play(tasks=content)
 
     def run(**options: Any) -> PlaybookRun:
         return playbook(source, "--inventory", str(inventory), extra_vars=variables, diff=True, **options)

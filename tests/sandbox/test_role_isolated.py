@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from harness import Guest, virsh
 from harness.roles import network_options, specification
-from harness.topologies import built, capture, differences, hypervisor, topology, topology_state
+from harness.topologies import (
+    built,
+    capture,
+    differences,
+    hypervisor,
+    topology,
+    topology_state,
+    used_hypervisor,
+)
 
 SETTINGS = Path("/etc/sysctl.d/61-virtnet-isolated.conf")
 OF_BRIDGE = "/proc/sys/net/ipv4/conf/{}/{}"
@@ -45,9 +53,15 @@ def strictness(bridge: str) -> tuple[str, ...]:
     return tuple(Path(OF_BRIDGE.format(bridge, name)).read_text().strip() for name in ("rp_filter", "arp_ignore"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _hypervisor() -> Iterator[dict[Path, str]]:
+    with hypervisor() as settings:
+        yield settings
+
+
 @pytest.fixture(autouse=True)
-def _hypervisor() -> Iterator[None]:
-    with hypervisor():
+def _used_hypervisor(_hypervisor: dict[Path, str]) -> Iterator[None]:
+    with used_hypervisor(_hypervisor):
         yield
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from harness import Guest, OutsideServer, PlaybookRun, virsh
 from harness.roles import network_options, specification
-from harness.topologies import arp_answers, built, differences, hypervisor, topology, topology_state
+from harness.topologies import arp_answers, built, differences, hypervisor, topology, topology_state, used_hypervisor
 from virtnet_sandbox.network import OUTSIDE_ADDRESS, OUTSIDE_ADDRESS_6, UPLINK_ADDRESS, UPLINK_ADDRESS_6
 from virtnet_sandbox.network import UPLINK as UPLINK_DEVICE
 
@@ -36,9 +36,15 @@ UPLINK: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _hypervisor() -> Iterator[dict[Path, str]]:
+    with hypervisor() as settings:
+        yield settings
+
+
 @pytest.fixture(autouse=True)
-def _hypervisor() -> Iterator[None]:
-    with hypervisor():
+def _used_hypervisor(_hypervisor: dict[Path, str]) -> Iterator[None]:
+    with used_hypervisor(_hypervisor):
         yield
     run_outside("ip", "route", "flush", "via", "198.51.100.2")
     run_outside("ip", "-6", "route", "flush", "via", "2001:db8:100::2")

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,23 +60,38 @@ def _wait_for_addresses(timeout: float = 30) -> None:
 
 
 @contextlib.contextmanager
-def hypervisor() -> Iterator[None]:
-    """What every topology stands on: a host that the role `host` has been on, and whose libvirt had a network once.
-
-    The first network leaves libvirt's folders and its empty chains behind.
-    """
-    before = {path: path.read_text(encoding="ascii") for path in _SHARED_SETTINGS}
+def hypervisor() -> Iterator[dict[Path, str]]:
+    """What every topology stands on: a host that the role `host` has been on. Yields its settings, for many tests."""
+    before = _settings()
     play = "---\n- name: The role alone\n  hosts: all\n  gather_facts: false\n  roles: [virtnet.hypervisor.host]\n"
     playbook(play, extra_vars=_HYPERVISOR).succeeded()
+    yield _settings()
+    _put_back(before)
+    for path in Path("/etc/sysctl.d").glob("6?-virtnet-*.conf"):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def used_hypervisor(settings: Mapping[Path, str]) -> Iterator[None]:
+    """For one test: its libvirt had a network once, which leaves libvirt's folders and its empty chains behind."""
+    _put_back(settings)
     define_nat_network("first", "virbr-first", "192.168.77")
     virsh("net-autostart", "first")
     virsh("net-destroy", "first")
     virsh("net-undefine", "first")
     yield
-    for path, text in before.items():
-        path.write_text(text, encoding="ascii")
-    for path in Path("/etc/sysctl.d").glob("6?-virtnet-*.conf"):
+    _put_back(settings)
+    for path in Path("/etc/sysctl.d").glob("61-virtnet-*.conf"):
         path.unlink()
+
+
+def _settings() -> dict[Path, str]:
+    return {path: path.read_text(encoding="ascii") for path in _SHARED_SETTINGS}
+
+
+def _put_back(settings: Mapping[Path, str]) -> None:
+    for path, text in settings.items():
+        path.write_text(text, encoding="ascii")
 
 
 def topology(name: str, variables: dict[str, Any], **options: Any) -> PlaybookRun:
