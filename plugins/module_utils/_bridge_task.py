@@ -17,7 +17,7 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.apply import apply_bridge_step
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.host_files import bridges_know_vlans
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import opened
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_host
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_host, with_fixed_macs
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_port_options import read_port_options
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read_routes import read_host_routes
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import (
@@ -62,7 +62,21 @@ class BridgeTask:
         self._indexes: dict[str, int] = {}
 
     def plan(self) -> Plan:
-        seen = read_host(frozenset(each.name for each in self._declared))
+        addressed = {
+            each.name
+            for each in self._declared
+            if each.take_over or any(":" in address for address in each.bridge.addresses or ())
+        }
+        seen = read_host({each.name for each in self._declared}, with_ipv6=addressed)
+        # Only these can have another one behind this run.
+        seen = with_fixed_macs(
+            seen,
+            [
+                each.name
+                for each in self._declared
+                if each.bridge.ports is not None or each.bridge.mac or each.take_over
+            ],
+        )
         self._indexes = {link.name: link.index for link in seen.links.values()}
         return plan_bridges(self._declared, self._with_parts(seen))
 

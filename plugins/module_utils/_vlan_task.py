@@ -14,8 +14,9 @@ from typing import Any
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._errors import InvalidDeclaration
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.netlink import opened
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_host
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.read import read_host, with_fixed_macs
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.vlan_apply import apply_vlan_step
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHost
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.vlan import (
     DeclaredVlan,
     VlanLink,
@@ -56,6 +57,12 @@ def vlan_task(params: Mapping[str, Any]) -> Iterator[VlanTask]:
         yield VlanTask(route, declared)
 
 
+def _is_port(vlan: VlanLink, seen: SeenHost) -> bool:
+    """Whether the sub-interface is in its bridge already."""
+    link = seen.links.get(vlan.name or "")
+    return link is not None and link.master == vlan.bridge
+
+
 class VlanTask:
     """A task on VLANs, over one netlink socket."""
 
@@ -66,8 +73,11 @@ class VlanTask:
     def plan(self) -> Plan:
         vlans = [each.vlan for each in self._declared]
         names = {each.name or "" for each in vlans if any(":" in address for address in each.addresses or ())}
-        bridges = {each.bridge for each in vlans if each.bridge}
-        seen = read_host(names | bridges)
+        seen = read_host({each.bridge for each in vlans if each.bridge}, with_ipv6=names)
+        # A new port can change the MAC address of a bridge that has ports.
+        used = {link.master for link in seen.links.values()}
+        joined = {each.bridge for each in vlans if each.bridge and each.bridge in used and not _is_port(each, seen)}
+        seen = with_fixed_macs(seen, joined)
         self._indexes = {link.name: link.index for link in seen.links.values()}
         return plan_vlans(self._declared, seen)
 

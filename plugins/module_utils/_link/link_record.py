@@ -27,11 +27,24 @@ _OF_KIND = "IFLA_BR_"
 def read_record(record: type[R], message: Any, data: Any) -> R:
     """The scalar properties of a link, of its message and of the part that is particular to its kind."""
     values: dict[str, Any] = {}
-    for name, declared in declarations(record):
-        if isinstance(declared, Scalar):
-            source = data if declared.place.startswith(_OF_KIND) else message
-            values[name] = _together([_read(declared.kind, source, place) for place in declared.place.split()])
+    for name, kind, is_of_kind, places in _places(record):
+        source = data if is_of_kind else message
+        values[name] = _together([_read(kind, source, place) for place in places])
     return record(**values)
+
+
+_PLACES: dict[type, tuple[tuple[str, Kind, bool, tuple[str, ...]], ...]] = {}
+
+
+def _places(record: type) -> tuple[tuple[str, Kind, bool, tuple[str, ...]], ...]:
+    """Of each scalar property its name and kind, and where it stands."""
+    if record not in _PLACES:
+        _PLACES[record] = tuple(
+            (name, declared.kind, declared.place.startswith(_OF_KIND), tuple(declared.place.split()))
+            for name, declared in declarations(record)
+            if isinstance(declared, Scalar)
+        )
+    return _PLACES[record]
 
 
 def _read(kind: Kind, source: Any, place: str) -> Any:

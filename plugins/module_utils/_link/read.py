@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link import host_files
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._link.link_record import read_record
@@ -52,15 +52,28 @@ def read_links() -> Mapping[str, SeenLink]:
     return _read(())
 
 
-def read_host(bridges: Collection[str]) -> SeenHost:
-    """All links, with the properties of the bridges that are named. Raises ReadFailed."""
+def read_host(bridges: Collection[str], *, with_ipv6: Collection[str] = ()) -> SeenHost:
+    """All links, with the properties of the bridges that are named. Raises ReadFailed.
+
+    Of the devices in ``with_ipv6`` it is told whether they take IPv6 addresses. Their files cost more than their links.
+    """
     seen = _read(bridges)
     return SeenHost(
         links=seen,
         libvirt_bridges=host_files.libvirt_bridges(),
-        without_ipv6=frozenset(name for name in bridges if host_files.takes_no_ipv6(name, exists=name in seen)),
+        without_ipv6=frozenset(name for name in with_ipv6 if host_files.takes_no_ipv6(name, exists=name in seen)),
         machine_id=host_files.machine_id(),
     )
+
+
+def with_fixed_macs(seen: SeenHost, bridges: Collection[str]) -> SeenHost:
+    """Tell of those of the bridges that were read whether their MAC address follows their ports."""
+    found = {
+        name: replace(link, bridge=replace(link.bridge, fixed_mac=host_files.mac_was_set(name, index=link.index)))
+        for name in bridges
+        if (link := seen.links.get(name)) is not None and link.bridge is not None
+    }
+    return replace(seen, links={**seen.links, **found}) if found else seen
 
 
 def _read(bridges: Collection[str]) -> Mapping[str, SeenLink]:
@@ -104,19 +117,16 @@ def _link(message: LinkMessage, names: Mapping[int, str], found: _Addresses, bri
         # An index of another namespace says nothing here.
         below=None if elsewhere else names.get(message.get_attr("IFLA_LINK")),
         other_namespace=elsewhere,
-        bridge=_bridge(message, info.get_attr("IFLA_INFO_DATA"), name)
-        if kind == "bridge" and name in bridges
-        else None,
+        bridge=_bridge(message, info.get_attr("IFLA_INFO_DATA")) if kind == "bridge" and name in bridges else None,
         vlan=_vlan(info.get_attr("IFLA_INFO_DATA")) if kind == "vlan" else None,
     )
 
 
-def _bridge(message: LinkMessage, data: Attributes, name: str) -> SeenBridge:
+def _bridge(message: LinkMessage, data: Attributes) -> SeenBridge:
     return SeenBridge(
         properties=read_record(Bridge, message, data),
         is_root=data.get_attr("IFLA_BR_ROOT_ID") == data.get_attr("IFLA_BR_BRIDGE_ID"),
         tree_changes=bool(data.get_attr("IFLA_BR_TOPOLOGY_CHANGE")),
-        fixed_mac=host_files.mac_was_set(name, index=message.index),
     )
 
 

@@ -111,10 +111,15 @@ def declare(declaration: Declaration) -> Any:
     return _omitted(metadata={_KEY: declaration})
 
 
-def declarations(record: type) -> Iterator[tuple[str, Declaration]]:
-    for field in dataclasses.fields(record):
-        if _KEY in field.metadata:
-            yield field.name, field.metadata[_KEY]
+_DECLARATIONS: dict[type, tuple[tuple[str, Declaration], ...]] = {}
+
+
+def declarations(record: type) -> tuple[tuple[str, Declaration], ...]:
+    """The declared properties of a record's class, by their names."""
+    if record not in _DECLARATIONS:
+        fields = dataclasses.fields(record)
+        _DECLARATIONS[record] = tuple((each.name, each.metadata[_KEY]) for each in fields if _KEY in each.metadata)
+    return _DECLARATIONS[record]
 
 
 def from_options(
@@ -195,7 +200,13 @@ def normal(record: R) -> R:
             values[name] = None if inner is None or inner == normal(declared.record()) else inner
         else:
             values[name] = None if value is None or declared.kind.is_unset(value) else value
-    return dataclasses.replace(record, **values)  # type: ignore[type-var]
+    return _with(record, values)
+
+
+def _with(record: R, values: Mapping[str, Any]) -> R:
+    """The record with these values; itself where it has them, because most have, and a new one costs more."""
+    changed = {name: value for name, value in values.items() if value != getattr(record, name)}
+    return dataclasses.replace(record, **changed) if changed else record  # type: ignore[type-var]
 
 
 def overlay(current: R, desired: R) -> R:
@@ -214,7 +225,7 @@ def overlay(current: R, desired: R) -> R:
             values[name] = {**(was or {}), **wanted}
         else:
             values[name] = wanted
-    return normal(dataclasses.replace(current, **values))  # type: ignore[type-var]
+    return normal(_with(current, values))
 
 
 def declared_part(record: R, desired: R) -> R:
