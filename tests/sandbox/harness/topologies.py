@@ -65,10 +65,12 @@ def hypervisor() -> Iterator[dict[Path, str]]:
     before = _settings()
     play = "---\n- name: The role alone\n  hosts: all\n  gather_facts: false\n  roles: [virtnet.hypervisor.host]\n"
     playbook(play, extra_vars=_HYPERVISOR).succeeded()
-    yield _settings()
-    _put_back(before)
-    for path in Path("/etc/sysctl.d").glob("6?-virtnet-*.conf"):
-        path.unlink()
+    try:
+        yield _settings()
+    finally:
+        _put_back(before)
+        for path in Path("/etc/sysctl.d").glob("6?-virtnet-*.conf"):
+            path.unlink()
 
 
 @contextlib.contextmanager
