@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # host_state.sh remember|compare: what a scenario must leave as it was. compare prints the differences and fails.
+# host_state.sh note|unchanged: the same for what happens between these two.
 
 set -eu
 remembered=/run/virtnet-lab/host_state
@@ -34,6 +35,8 @@ state() {
     virsh net-list --all
     virsh --connect lxc:///system list --all
     ls -R /etc/libvirt/qemu/networks
+    echo '== files'
+    find /etc/libvirt /etc/sysctl.d /etc/udev/rules.d -type f -exec sha256sum {} + | sort --key 2
 }
 
 case $1 in
@@ -51,5 +54,10 @@ case $1 in
     compare)
         state >"$remembered.now"
         diff -U 2 "$remembered" "$remembered.now"
+        ;;
+    note) state >"$remembered.noted" ;;
+    unchanged)
+        state >"$remembered.now"
+        diff -U 2 "$remembered.noted" "$remembered.now"
         ;;
 esac
