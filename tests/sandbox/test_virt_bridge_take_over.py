@@ -147,17 +147,22 @@ def own_ping(address: str, count: int, interval: float) -> subprocess.Popen[str]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+def traffic() -> tuple[list[Echo], list[subprocess.Popen[str]]]:
+    """For eight seconds, a connection from the router and pings in both directions, of both families, every 5 ms."""
+    seconds, interval = 8.0, 0.005
+    count = int(seconds / interval * 0.8)
+    streams = [Echo("10.9.0.2", seconds), Echo("2001:db8:9::2", seconds)]
+    pings = [start_ping("router", each, count, interval) for each in ("10.9.0.2", "2001:db8:9::2")]
+    return streams, [*pings, *(own_ping(each, count, interval) for each in ("10.9.0.1", "2001:db8:9::1"))]
+
+
 def test_everything_moves_and_nothing_is_lost() -> None:
     """Then the kernel refuses a part, and everything goes back, again without a loss."""
     batch(f"link set {UPLINK} mtu 1450\n")
     moving, mac = routes(UPLINK), link(UPLINK)["address"]
     assert len(moving) == 7
     assert reaches("router", "10.9.0.2")
-    seconds, interval = 8.0, 0.005
-    count = int(seconds / interval * 0.8)
-    streams = [Echo("10.9.0.2", seconds), Echo("2001:db8:9::2", seconds)]
-    pings = [start_ping("router", each, count, interval) for each in ("10.9.0.2", "2001:db8:9::2")]
-    pings += [own_ping(each, count, interval) for each in ("10.9.0.1", "2001:db8:9::1")]
+    streams, pings = traffic()
     strict = Path("/proc/sys/net/ipv4/conf/all/rp_filter")
     kept, _written = strict.read_text(), strict.write_text("1\n")
 
@@ -301,11 +306,7 @@ def test_everything_goes_back_and_nothing_is_lost() -> None:
     before, moving = host_state(), routes(UPLINK)
     bridge(take_over=UPLINK)
     assert reaches("router", "10.9.0.2")
-    seconds, interval = 8.0, 0.005
-    count = int(seconds / interval * 0.8)
-    streams = [Echo("10.9.0.2", seconds), Echo("2001:db8:9::2", seconds)]
-    pings = [start_ping("router", each, count, interval) for each in ("10.9.0.2", "2001:db8:9::2")]
-    pings += [own_ping(each, count, interval) for each in ("10.9.0.1", "2001:db8:9::1")]
+    streams, pings = traffic()
     strict = Path("/proc/sys/net/ipv4/conf/all/rp_filter")
     kept, _written = strict.read_text(), strict.write_text("1\n")
 
