@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import host_state, module
+from harness import host_state, module, settled_state
 from test_virt_bridge import (
     DAD_SETTINGS,
     addresses,
@@ -25,7 +25,6 @@ from test_virt_bridge import (
     ports,
     reaches,
     settings,
-    settled,
     start_ping,
     steps_of,
     task,
@@ -209,7 +208,7 @@ def test_examples() -> None:
     shown = [each for each in shown if "vlan_filtering" in each]
     assert shown
     for options in shown:
-        state = settled()
+        state = settled_state()
         foretold = task(check=True, **options)
         assert host_state() == state
         done = task(**options)

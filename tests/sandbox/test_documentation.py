@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from harness import Guest, OutsideServer, PlaybookRun, host_state, playbook
+from harness import Guest, OutsideServer, PlaybookRun, host_state, playbook, settled_state
 from harness.places import COLLECTIONS, ROOT, scratch
 from test_roles import RULES, fresh_settings, specification
 
@@ -92,17 +91,6 @@ def _no_search_for_duplicates() -> Iterator[None]:
         path.write_text(value, encoding="ascii")
 
 
-def _settled_state() -> dict[str, str]:
-    """The state of the host once what was made before has come to rest."""
-    before, now = None, host_state()
-    for _attempt in range(50):
-        if now == before:
-            break
-        time.sleep(0.3)
-        before, now = now, host_state()
-    return now
-
-
 _VARIABLES: dict[str, Any] = {"host_packages_install": False}
 
 
@@ -133,7 +121,7 @@ def _run_example(text: str, expected: str, inventory: Path) -> None:
     def run(**options: Any) -> PlaybookRun:
         return playbook(source, "--inventory", str(inventory), extra_vars=variables, diff=True, **options)
 
-    before = _settled_state()
+    before = settled_state()
     checked = run(check=True)
     assert host_state() == before
     real = run()

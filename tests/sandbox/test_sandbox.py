@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import Guest, GuestError, OutsideServer, host_state, libvirtd, module, playbook, virsh
+from harness import Guest, GuestError, OutsideServer, host_state, libvirtd, module, playbook, settled_state, virsh
 from harness.examples import define_nat_network, define_network
 from harness.places import ROOT
 
@@ -482,7 +482,7 @@ class TestHarness:
 
     def test_host_state_sees_a_change(self) -> None:
         define_nat_network("lan")
-        before = host_state()
+        before = settled_state()
         assert host_state() == before
         virsh("net-autostart", "lan")
         after = host_state()

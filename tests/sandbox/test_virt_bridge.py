@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import Guest, host_state, module, playbook, virsh
+from harness import Guest, host_state, module, playbook, settled_state, virsh
 from harness.examples import define_nat_network
 from harness.places import COLLECTIONS, ROOT
 from test_virt_net_kit import run
@@ -84,15 +84,6 @@ def bridge(name: str = "br0", /, *, check: bool = False, **options: Any) -> dict
 def warnings_of(result: dict[str, Any]) -> list[str]:
     """Their texts, however this ansible-core packs them."""
     return [json.dumps(warning) for warning in result.get("warnings", ())]
-
-
-def settled() -> dict[str, str]:
-    """The host's state when no device is on its way up any more."""
-    state, before = host_state(), None
-    while state != before:
-        time.sleep(0.3)
-        state, before = host_state(), state
-    return state
 
 
 def steps_of(name: str = "br0", /, **options: Any) -> list[str]:
@@ -839,7 +830,7 @@ class TestRefused:
     def test_and_nothing_is_changed(self, before: str, options: dict[str, Any], message: str) -> None:
         if before:
             batch(before)
-        state = settled()
+        state = settled_state()
         result = task(**options)
         assert result["failed"] is True
         assert message in result["msg"]
@@ -857,7 +848,7 @@ class TestRefused:
 
     def test_bridge_of_libvirt(self) -> None:
         define_nat_network("lab", bridge="virbr7")
-        state = settled()
+        state = settled_state()
         result = task(name="virbr7", state="absent", force=True)
         assert "state: it is the bridge of libvirt's network 'lab'" in result["msg"]
         assert host_state() == state
@@ -942,7 +933,7 @@ def test_check_mode_touches_nothing(case: str) -> None:
     if before:
         batch(before)
     shutil.rmtree("/run/virtnet.hypervisor", ignore_errors=True)
-    state = settled()
+    state = settled_state()
     foretold = task(check=True, **options)
     assert foretold["changed"] is True
     assert host_state() == state
@@ -1053,7 +1044,7 @@ def test_examples() -> None:
         if number == 1:
             batch(GUESTS_COME)
         options = example["virtnet.hypervisor.virt_bridge"]
-        state = settled()
+        state = settled_state()
         foretold = task(check=True, **options)
         assert host_state() == state
         done = task(**options)

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import host_state, module
+from harness import host_state, module, settled_state
 from test_virt_bridge import (
     _PING,
     DAD_SETTINGS,
@@ -35,7 +35,6 @@ from test_virt_bridge import (
     lost,
     ports,
     reaches,
-    settled,
     start_ping,
     task,
     warnings_of,
@@ -351,7 +350,7 @@ def test_only_what_is_declared_goes_back() -> None:
 )
 def test_bad_ways_back(options: dict[str, Any], message: str) -> None:
     bridge(take_over=UPLINK)
-    before = settled()
+    before = settled_state()
     refused = task(name="br0", state="absent", **options)["msg"]
     assert refused.startswith("Nothing was changed")
     assert message in refused

@@ -10,6 +10,8 @@ import hashlib
 import json
 import stat
 import subprocess
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,27 @@ def host_state() -> dict[str, str]:
         for path in sorted(folder.rglob("*")):
             state[str(path)] = _fingerprint(path)
     return state
+
+
+def settled_state(timeout: float = 15) -> dict[str, str]:
+    """The state of the host once what was made before has come to rest.
+
+    The kernel sets the operational state of a new device up to a second after it is up (net/core/link_watch.c).
+    """
+    deadline = time.monotonic() + timeout
+    before, state = None, host_state()
+    while (state != before or _on_the_way(state)) and time.monotonic() < deadline:
+        time.sleep(0.3)
+        before, state = state, host_state()
+    return state
+
+
+def _on_the_way(state: Mapping[str, str]) -> bool:
+    """Whether a device of these kinds, which tell of a carrier, has not told of it yet."""
+    return any(
+        link["operstate"] == "UNKNOWN" and link.get("linkinfo", {}).get("info_kind") in ("bridge", "veth", "vlan")
+        for link in json.loads(state["ip addr"])
+    )
 
 
 def wipe() -> None:
