@@ -11,7 +11,8 @@ remembered=/run/virtnet-lab/host_state
 
 state() {
     echo '== links'
-    ip -d -o link | sed 's/^[0-9]*: //'
+    # Without the clocks of bridges, which run by themselves.
+    ip -d -o link | sed 's/^[0-9]*: //; s/[a-z_]*_timer *[0-9.]*//g'
     echo '== addresses'
     ip -o addr | sed 's/^[0-9]*: //; s/ *valid_lft.*//'
     echo '== routes and rules'
