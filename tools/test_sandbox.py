@@ -23,9 +23,9 @@ PYTEST = "build/venv/bin/pytest"
 FIRST = (
     "test_documentation.py",
     "test_virt_vlan.py",
-    "test_role_bridge_vlan.py",
     "test_roles.py",
-    "test_virt_net_modes.py",
+    "test_role_isolated.py",
+    "test_role_routed.py",
 )
 NOTHING_CHOSEN = 5
 

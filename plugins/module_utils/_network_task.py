@@ -120,8 +120,10 @@ class NetworkTask:
         if needs_links(self._declared, seen):
             folders = self._missing_folders()
             seen = replace(seen, links=read_links(), routes=read_routes(), missing_folders=folders)
-            others = {link.name for links in other_ports(seen).values() for link in links}
-            seen = with_other_ports(seen, read_port_options(others) if others else {})
+            others = other_ports(seen)
+            if others:
+                options = read_port_options({link.name for links in others.values() for link in links})
+                seen = with_other_ports(seen, others, options)
         return plan_networks(self._declared, seen)
 
     def _missing_folders(self) -> frozenset[str]:

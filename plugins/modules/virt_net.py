@@ -63,7 +63,8 @@ options:
         type: bool
       force: &force
         description:
-          - Stop or remove the network although running guests are connected to it. They lose their connection.
+          - Stop or remove the network although running guests, or other devices such as those of containers, are
+            connected to it. They lose their connection.
           - Without it, such a task is refused, naming the guests.
         type: bool
       if_restart_needed: &if_restart_needed

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,12 +108,12 @@ def _run_example(text: str, expected: str, inventory: Path) -> None:
     variables = {**_VARIABLES}
     if isinstance(content, dict):
         variables |= content
-        roles = [name for name in PLAYBOOKS if any(variable.startswith(f"{name}_") for variable in content)]
-        # The playbooks are these two roles, one after the other. That of the host is needed for its own variables only.
-        of_the_host = any(variable.startswith("host_") for variable in content)
-        source = _play(
-            roles=["virtnet.hypervisor.host"] * of_the_host + [f"virtnet.hypervisor.{name}" for name in roles]
-        )
+        named = (name for name in PLAYBOOKS if any(variable.startswith(f"{name}_") for variable in content))
+        # A playbook is these two roles, one after the other. That of the host is needed for its own variables only.
+        of_the_host = ["host"] if any(variable.startswith("host_") for variable in content) else []
+        roles = [*of_the_host, *itertools.islice(named, 1)]
+        assert roles, f"these are the variables of no role: {', '.join(content)}"
+        source = _play(roles=[f"virtnet.hypervisor.{name}" for name in roles])
     elif "hosts" in content[0]:
         source = f"---\n{text}"
     else:

@@ -16,7 +16,10 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge i
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import HostRoute, SeenHost, SeenLink
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import is_link_local
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import GiveBack
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import movable_routes
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import (
+    made_routes,
+    movable_routes,
+)
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 
@@ -36,10 +39,11 @@ def returned(declared: DeclaredBridge, bridge: SeenLink, seen: SeenHost) -> Opti
     wanted = declared.bridge.addresses
     present = [each for each in bridge.addresses if not is_link_local(each)]
     addresses = [each for each in present if wanted is None or each in wanted or each not in bridge.lasting]
-    routes = movable_routes(declared, bridge.name, addresses if len(addresses) < len(present) else None, seen)
+    routes = made_routes(bridge.name, seen)
+    own = [each for each in routes if not each.is_shared]
     found = Return(
         tuple(addresses),
-        tuple(each for each in routes if not each.is_shared),
+        tuple(movable_routes(declared, own, addresses if len(addresses) < len(present) else None)),
         tuple(each for each in routes if each.is_shared),
     )
     uplink = seen.links.get(declared.take_over)

@@ -78,7 +78,7 @@ def handover(declared: DeclaredBridge, seen: SeenHost) -> Optional[Handover]:
     if uplink is None or declared.state == "absent":
         return None
     addresses = tuple(each for each in uplink.addresses if not is_link_local(each))
-    routes = [each for each in seen.routes_through(uplink.name) if each.protocol != KERNEL_MADE]
+    routes = made_routes(uplink.name, seen)
     if uplink.master == declared.name and not addresses and not routes:
         return None
     wanted = declared.bridge.addresses
@@ -87,25 +87,28 @@ def handover(declared: DeclaredBridge, seen: SeenHost) -> Optional[Handover]:
     )
     moved = tuple(each for each in addresses if each not in dropped)
     own = [each for each in routes if not each.is_shared]
-    left = movable_routes(declared, uplink.name, moved if dropped else None, seen)
+    left = movable_routes(declared, own, moved if dropped else None)
     return Handover(
         uplink,
         addresses=moved,
         lasting=tuple(each for each in moved if each in uplink.lasting),
-        routes=tuple(each for each in left if not each.is_shared),
+        routes=tuple(left),
         shared=tuple(each for each in routes if each.is_shared),
         dropped=dropped,
         dropped_routes=tuple(each for each in own if each not in left),
     )
 
 
+def made_routes(device: str, seen: SeenHost) -> list[HostRoute]:
+    """The routes through a device that the kernel does not make and remove by itself."""
+    return [each for each in seen.routes_through(device) if each.protocol != KERNEL_MADE]
+
+
 def movable_routes(
-    declared: DeclaredBridge, device: str, addresses: Optional[Sequence[str]], seen: SeenHost
+    declared: DeclaredBridge, own: Sequence[HostRoute], addresses: Optional[Sequence[str]]
 ) -> list[HostRoute]:
-    """The routes through a device that go along when its addresses move; ``addresses`` are given where some do not."""
-    routes = [each for each in seen.routes_through(device) if each.protocol != KERNEL_MADE]
-    own = [each for each in routes if not each.is_shared]
-    return [each for each in routes if each.is_shared or not _is_dropped(each, declared, addresses, own)]
+    """Those of a device's own routes that move with its addresses; ``addresses`` are given where some do not."""
+    return [each for each in own if not _is_dropped(each, declared, addresses, own)]
 
 
 def _is_dropped(

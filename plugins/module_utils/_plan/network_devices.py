@@ -12,7 +12,7 @@ what an administrator has plugged in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge_port import PortOptions
@@ -36,7 +36,9 @@ def other_ports(seen: SeenHypervisor) -> dict[str, list[SeenLink]]:
     return found
 
 
-def with_other_ports(seen: SeenHypervisor, options: Mapping[str, PortOptions]) -> SeenHypervisor:
+def with_other_ports(
+    seen: SeenHypervisor, ports: Mapping[str, Sequence[SeenLink]], options: Mapping[str, PortOptions]
+) -> SeenHypervisor:
     """Take these ports for interfaces of guests without a name. ``options`` are the kernel's of such ports."""
     nics = [
         GuestNic(
@@ -47,7 +49,7 @@ def with_other_ports(seen: SeenHypervisor, options: Mapping[str, PortOptions]) -
             mtu=link.mtu,
             isolated=bool(link.name in options and options[link.name].isolated),
         )
-        for name, links in other_ports(seen).items()
+        for name, links in ports.items()
         for link in sorted(links, key=lambda link: link.name)
     ]
     return replace(seen, nics=(*seen.nics, *nics))
