@@ -147,7 +147,7 @@ def _plan_removal(draft: Draft, seen: SeenHost) -> None:
             )
         )
     _plan_return(draft, seen)
-    stay = draft.returned.routes if draft.returned else ()
+    stay = draft.given.routes if draft.given else ()
     routes = [each.route for each in seen.routes_through(draft.name) if is_default(each) and each not in stay]
     if routes and not draft.declared.force:
         draft.problems.append(
@@ -162,19 +162,16 @@ def _plan_removal(draft: Draft, seen: SeenHost) -> None:
 def _plan_return(draft: Draft, seen: SeenHost) -> None:
     """What goes back to the uplink before the bridge is removed."""
     declared, bridge = draft.declared, seen.links[draft.name]
-    draft.returned = found = returned(declared, bridge, seen)
+    draft.given = found = returned(declared, bridge, seen)
     draft.problems += give_back_problems(declared, bridge, found, seen)
     if found is None or declared.take_over is None:
         return
-    for text in give_back_warnings(declared.take_over, bridge, found):
+    for text in give_back_warnings(declared.take_over, found):
         draft.warn(text)
     draft.removals.append(give_back_step(draft.name, declared.take_over, found))
-    taken = {
-        f"addresses_of_{declared.take_over}": list(found.addresses),
-        f"routes_of_{declared.take_over}": [each.route.words for each in found.routes],
-    }
-    draft.was.update({name: [] for name, values in taken.items() if values})
-    draft.will_be.update({name: values for name, values in taken.items() if values})
+    shown = found.shown_of(declared.take_over)
+    draft.was.update({name: [] for name in shown})
+    draft.will_be.update(shown)
 
 
 # Making.

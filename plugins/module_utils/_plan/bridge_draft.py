@@ -21,7 +21,6 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.schema i
     to_options,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenLink
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_give_back import Return
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import (
     Handover,
 )
@@ -40,10 +39,8 @@ class Draft:
     # Those ports and addresses.
     kept_ports: tuple[str, ...] = ()
     kept_addresses: tuple[str, ...] = ()
-    # What the bridge takes over from its uplink.
+    # What the bridge takes over from its uplink, or gives back to it when it is removed.
     given: Optional[Handover] = None
-    # What it gives back to its uplink when it is removed.
-    returned: Optional[Return] = None
     # What has to be done first, over all bridges: ports that leave one may be wanted by another.
     removals: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)

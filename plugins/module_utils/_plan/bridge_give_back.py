@@ -9,30 +9,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.bridge import DeclaredBridge
-from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import HostRoute, SeenHost, SeenLink
+from ansible_collections.virtnet.hypervisor.plugins.module_utils._model.seen import SeenHost, SeenLink
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.addresses import is_link_local
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_steps import GiveBack
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.bridge_take_over import (
+    Handover,
     made_routes,
     movable_routes,
+    shared_problems,
 )
 from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.outcome import Problem
 
 
-@dataclass(frozen=True)
-class Return:
-    """What goes back to an uplink, spelled as it was read."""
-
-    addresses: tuple[str, ...]
-    routes: tuple[HostRoute, ...]
-    shared: tuple[HostRoute, ...]
-
-
-def returned(declared: DeclaredBridge, bridge: SeenLink, seen: SeenHost) -> Optional[Return]:
+def returned(declared: DeclaredBridge, bridge: SeenLink, seen: SeenHost) -> Optional[Handover]:
     """What the bridge still has to give back. None: nothing, or to nobody."""
     if declared.take_over is None:
         return None
@@ -41,24 +33,27 @@ def returned(declared: DeclaredBridge, bridge: SeenLink, seen: SeenHost) -> Opti
     addresses = [each for each in present if wanted is None or each in wanted or each not in bridge.lasting]
     routes = made_routes(bridge.name, seen)
     own = [each for each in routes if not each.is_shared]
-    found = Return(
-        tuple(addresses),
-        tuple(movable_routes(declared, own, addresses if len(addresses) < len(present) else None)),
-        tuple(each for each in routes if each.is_shared),
+    found = Handover(
+        bridge,
+        addresses=tuple(addresses),
+        lasting=tuple(each for each in addresses if each in bridge.lasting),
+        routes=tuple(movable_routes(declared, own, addresses if len(addresses) < len(present) else None)),
+        shared=tuple(each for each in routes if each.is_shared),
     )
     uplink = seen.links.get(declared.take_over)
     is_port = uplink is not None and uplink.master == bridge.name
-    return found if is_port or found.addresses or found.routes else None
+    return found if is_port or found.parts else None
 
 
-def give_back_step(name: str, uplink: str, found: Return) -> GiveBack:
-    parts = [*found.addresses, *(f"route {each.route.words}" for each in found.routes)]
-    words = f"give {', '.join(parts)} of bridge {name} back to {uplink}" if parts else f"take {uplink} out of {name}"
+def give_back_step(name: str, uplink: str, found: Handover) -> GiveBack:
+    words = f"take {uplink} out of {name}"
+    if found.parts:
+        words = f"give {', '.join(found.parts)} of bridge {name} back to {uplink}"
     return GiveBack(words, name, uplink, found.addresses, found.routes)
 
 
 def give_back_problems(
-    declared: DeclaredBridge, bridge: SeenLink, found: Optional[Return], seen: SeenHost
+    declared: DeclaredBridge, bridge: SeenLink, found: Optional[Handover], seen: SeenHost
 ) -> Iterator[Problem]:
     if declared.take_over is None:
         return
@@ -74,11 +69,8 @@ def give_back_problems(
             f"{where} take_over: {uplink.name} is not a port of the bridge, so what the bridge has cannot be given "
             "back to it. Name the uplink that is one, or omit take_over"
         )
-    if found is not None and found.shared:
-        yield Problem(
-            f"{where} take_over: routes through the bridge have several ways or share one: "
-            f"{', '.join(each.route.words for each in found.shared)}. Replace each by a route with one way of its own"
-        )
+    if found is not None:
+        yield from shared_problems(f"{where} take_over:", found)
     unknown = [each for each in declared.bridge.addresses or () if each not in (*bridge.addresses, *uplink.addresses)]
     if unknown:
         yield Problem(
@@ -87,11 +79,10 @@ def give_back_problems(
         )
 
 
-def give_back_warnings(uplink: str, bridge: SeenLink, found: Return) -> Iterator[str]:
-    expiring = [each for each in found.addresses if each not in bridge.lasting]
-    if expiring:
+def give_back_warnings(uplink: str, found: Handover) -> Iterator[str]:
+    if found.expiring:
         yield (
-            f"take_over: {', '.join(expiring)} came by DHCP or from a router, and keeps its time to live on {uplink}. "
-            "Have the DHCP client run there again, and see that it has its routes: systemd-networkd removes the "
-            f"default route, and puts it back with networkctl reconfigure {uplink}"
+            f"take_over: {', '.join(found.expiring)} came by DHCP or from a router, and keeps its time to live on "
+            f"{uplink}. Have the DHCP client run there again, and see that it has its routes: systemd-networkd removes "
+            f"the default route, and puts it back with networkctl reconfigure {uplink}"
         )

@@ -84,13 +84,9 @@ def _plan_ends(draft: Draft, before: Bridge) -> None:
         draft.kept_addresses = tuple(dict.fromkeys((*draft.kept_addresses, *kept)))
         for text in take_over_warnings(given):
             draft.warn(text)
-        uplink = given.uplink.name
-        taken = {
-            f"addresses_of_{uplink}": [*given.addresses, *given.dropped],
-            f"routes_of_{uplink}": [each.route.words for each in (*given.routes, *given.dropped_routes)],
-        }
-        draft.was.update({name: values for name, values in taken.items() if values})
-        draft.will_be.update({name: [] for name, values in taken.items() if values})
+        shown = given.shown_of(given.giver.name)
+        draft.was.update(shown)
+        draft.will_be.update({name: [] for name in shown})
     # A route is declared as a whole.
     draft.after = after = replace(after, routes=declared.routes)
     addresses = (*(after.addresses or ()), *draft.kept_addresses)
@@ -121,9 +117,9 @@ def _plan_ports(
     given = draft.given
     draft.removals += [RemovePort(f"remove port {port} from bridge {name}", name, port) for port in sorted(old - new)]
     if given is not None:
-        todo = port_steps.pop(given.uplink.name, []) if given.uplink.name not in old else []
+        todo = port_steps.pop(given.giver.name, []) if given.giver.name not in old else []
         draft.steps.append(take_over_step(name, given, todo))
-        new.discard(given.uplink.name)
+        new.discard(given.giver.name)
     for port in sorted(new - old):
         draft.steps += [AddPort(f"add port {port} to bridge {name}", name, port), *port_steps.pop(port, ())]
     down = [port for port in draft.declared.bridge.ports or () if port in old and not seen.links[port].up]
@@ -170,9 +166,15 @@ def _plan_routes(draft: Draft, before: Bridge, after: Bridge) -> None:
 
 def clashing_routes(drafts: Sequence[Draft], seen: SeenHost) -> Iterator[Problem]:
     gone = {draft.name for draft in drafts if draft.is_removed}
-    gone |= {draft.given.uplink.name for draft in drafts if draft.given}
+    gone |= {draft.given.giver.name for draft in drafts if draft.given}
     wanted: dict[str, Sequence[Route]] = {}
     leaving: dict[str, set[Route]] = {}
+    for draft in drafts:
+        if draft.is_removed and draft.given is not None:
+            # What it gives back stays this host's.
+            stay = {each.route for each in draft.given.routes}
+            gone.discard(draft.name)
+            leaving[draft.name] = {each.route for each in seen.routes_through(draft.name)} - stay
     for draft in drafts:
         if draft.after is not None and draft.after.routes is not None:
             wanted[draft.name] = draft.after.routes

@@ -29,18 +29,32 @@ from ansible_collections.virtnet.hypervisor.plugins.module_utils._plan.routes im
 
 @dataclass(frozen=True)
 class Handover:
-    """What an uplink has to give. ``dropped`` is what the declared lists of the bridge have no room for.
+    """What a link has to give: an uplink to its bridge, or a bridge back to it.
 
-    ``lasting`` are those of the ``addresses`` that do not expire. All addresses are spelled as they were read.
+    ``lasting`` are those of the ``addresses`` that do not expire, ``shared`` the routes that cannot move. ``dropped``
+    is what the declared lists of the bridge have no room for. All addresses are spelled as they were read.
     """
 
-    uplink: SeenLink
+    giver: SeenLink
     addresses: tuple[str, ...] = ()
     lasting: tuple[str, ...] = ()
     routes: tuple[HostRoute, ...] = ()
     shared: tuple[HostRoute, ...] = ()
     dropped: tuple[str, ...] = ()
     dropped_routes: tuple[HostRoute, ...] = ()
+
+    @property
+    def parts(self) -> list[str]:
+        """What moves, in words."""
+        return [*self.addresses, *(f"route {each.route.words}" for each in self.routes)]
+
+    def shown_of(self, uplink: str) -> dict[str, list[str]]:
+        """What the uplink has at one end of the move, and not at the other, for the diff."""
+        shown = {
+            f"addresses_of_{uplink}": [*self.addresses, *self.dropped],
+            f"routes_of_{uplink}": [each.route.words for each in (*self.routes, *self.dropped_routes)],
+        }
+        return {name: values for name, values in shown.items() if values}
 
     @property
     def expiring(self) -> tuple[str, ...]:
@@ -128,10 +142,9 @@ def _is_dropped(
 
 
 def take_over_step(name: str, given: Handover, ports: Sequence[LinkStep]) -> TakeOver:
-    uplink = given.uplink.name
-    parts = [*given.addresses, *(f"route {each.route.words}" for each in given.routes)]
-    words = f"take over {', '.join(parts)} from {uplink} into bridge {name}" if parts else ""
-    if given.uplink.master != name:
+    uplink = given.giver.name
+    words = f"take over {', '.join(given.parts)} from {uplink} into bridge {name}" if given.parts else ""
+    if given.giver.master != name:
         words = f"{words}, and make it a port" if words else f"make {uplink} a port of bridge {name}"
     words = words or f"leave {uplink} to bridge {name} without addresses"
     words += "".join(f"; {step.words}" for step in ports)
@@ -141,12 +154,8 @@ def take_over_step(name: str, given: Handover, ports: Sequence[LinkStep]) -> Tak
 def take_over_problems(declared: DeclaredBridge, given: Optional[Handover]) -> Iterator[Problem]:
     if given is None:
         return
-    where, uplink = f"bridge {declared.name!r}: take_over:", given.uplink.name
-    if given.shared:
-        yield Problem(
-            f"{where} routes through {uplink} have several ways or share one: "
-            f"{', '.join(each.route.words for each in given.shared)}. Replace each by a route with one way of its own"
-        )
+    where, uplink = f"bridge {declared.name!r}: take_over:", given.giver.name
+    yield from shared_problems(where, given)
     if declared.force:
         return
     if given.dropped:
@@ -163,10 +172,18 @@ def take_over_problems(declared: DeclaredBridge, given: Optional[Handover]) -> I
         )
 
 
+def shared_problems(where: str, given: Handover) -> Iterator[Problem]:
+    if given.shared:
+        yield Problem(
+            f"{where} routes through {given.giver.name} have several ways or share one: "
+            f"{', '.join(each.route.words for each in given.shared)}. Replace each by a route with one way of its own"
+        )
+
+
 def take_over_warnings(given: Handover) -> Iterator[str]:
     if given.expiring:
         yield (
-            f"take_over: {', '.join(given.expiring)} came to {given.uplink.name} by DHCP or from a router, and keeps "
+            f"take_over: {', '.join(given.expiring)} came to {given.giver.name} by DHCP or from a router, and keeps "
             "its time to live on the bridge. From now on the DHCP client must run on the bridge, not on "
-            f"{given.uplink.name}"
+            f"{given.giver.name}"
         )
