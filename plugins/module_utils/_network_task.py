@@ -180,7 +180,10 @@ class NetworkTask:
         return f"The network runs again as before{guests}, and its definition is the old one"
 
     def report(self, plan: Plan) -> Mapping[str, Any]:
-        return {"replugged": [self._replugged(step) for step in plan.steps if isinstance(step, Plug)]}
+        return {
+            "restarted": [step.name for step in plan.steps if isinstance(step, Start) and step.after_stop],
+            "replugged": [self._replugged(step) for step in plan.steps if isinstance(step, Plug)],
+        }
 
     def _replugged(self, step: Plug) -> dict[str, Any]:
         gap = {"gap": round(self._gaps[step], 3)} if step in self._gaps else {}

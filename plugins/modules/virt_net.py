@@ -778,6 +778,11 @@ networks:
       description: Whether the running network differs from its definition in something declared.
       type: bool
       returned: when the network is defined
+restarted:
+  description: Names of the networks that were stopped and started again, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
 replugged:
   description:
     - Devices of running guests that were plugged into a bridge, or would be in check mode. Those that no guest of this

@@ -54,7 +54,7 @@ class TestRestartNeeded:
         succeed(run(**nat()))
         result = module("virt_net", nat(mtu=1400))
         assert result["changed"]
-        assert result["pending_restart"] == ["lab"]
+        assert (result["pending_restart"], result["restarted"]) == (["lab"], [])
         assert result["networks"][0]["pending_restart"] is True
         assert "network 'lab': mtu: defined, and takes effect when the network starts next" in str(result["warnings"])
         assert xpath(definition(), "mtu/@size") == ["1400"]
@@ -148,6 +148,7 @@ class TestRestartNeeded:
         assert "Disconnect or stop them" in refuse(name="lab", state="absent")
 
         result = change(**nat(mtu=1400, if_restart_needed="restart"))
+        assert result["restarted"] == ["lab"]
         assert [each["device"] for each in result["replugged"]] == sorted(others)
         assert [each["guest"] for each in result["replugged"]] == [None, None]
         assert {links()[name]["master"] for name in others} == {"virbr-lab"}

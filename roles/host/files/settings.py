@@ -9,7 +9,7 @@ The argument is JSON:
 - `settings` has values by their path in /proc/sys, with {device} in it.
 - `devices` has by the name of whatever owns the settings its device, or an empty string when it needs them no more.
   Other owners keep theirs.
-- `removed` has the owners whose devices go with them, and so need nothing back.
+- `removed` has the owners whose devices go with them, or are made anew, and so need nothing back.
 
 The file says what each setting was before, and that is what the kernel gets back in the end.
 """
