@@ -11,7 +11,7 @@ import json
 import stat
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,23 +59,47 @@ def host_state() -> dict[str, str]:
 
 
 def settled_state(timeout: float = 15) -> dict[str, str]:
-    """The state of the host once what was made before has come to rest.
-
-    The kernel sets the operational state of a new device up to a second after it is up (net/core/link_watch.c).
-    """
+    """The state of the host once what was made before has come to rest."""
     deadline = time.monotonic() + timeout
     before, state = None, host_state()
-    while (state != before or _on_the_way(state)) and time.monotonic() < deadline:
+    while (state != before or on_the_way(json.loads(state["ip addr"]))) and time.monotonic() < deadline:
         time.sleep(0.3)
         before, state = state, host_state()
     return state
 
 
-def _on_the_way(state: Mapping[str, str]) -> bool:
-    """Whether a device of these kinds, which tell of a carrier, has not told of it yet."""
-    return any(
-        link["operstate"] == "UNKNOWN" and link.get("linkinfo", {}).get("info_kind") in ("bridge", "veth", "vlan")
-        for link in json.loads(state["ip addr"])
+def on_the_way(links: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The devices, of those in `ip -j -d addr`, which the kernel will still change by itself.
+
+    It sets the operational state, and with it the flag NO-CARRIER, up to a second after the carrier changed
+    (net/core/link_watch.c), and looks for duplicates of an IPv6 address for about as long.
+    """
+    found = list(links)
+    bridges_with_ports = {link["master"] for link in found if "master" in link}
+    return [
+        link["ifname"]
+        for link in found
+        if _waits_for_its_state(link, bridges_with_ports) or _looks_for_duplicates(link)
+    ]
+
+
+def _waits_for_its_state(link: Mapping[str, Any], bridges_with_ports: Container[str]) -> bool:
+    info = link.get("linkinfo", {})
+    # Others, such as dummies, never tell of their state: theirs is UNKNOWN for ever.
+    if info.get("info_kind") not in ("bridge", "veth", "vlan"):
+        return False
+    if "LOWER_UP" not in link["flags"]:
+        return link["operstate"] not in ("DOWN", "LOWERLAYERDOWN")
+    if info["info_kind"] == "bridge" and not info["info_data"]["stp_state"] and link["ifname"] not in bridges_with_ports:
+        # As it was made: the kernel looks at the carrier of a bridge first when it gets a port.
+        return link["operstate"] not in ("UP", "UNKNOWN")
+    return bool(link["operstate"] != "UP")
+
+
+def _looks_for_duplicates(link: Mapping[str, Any]) -> bool:
+    # Without a carrier it waits for one, and what it found once stays.
+    return "LOWER_UP" in link["flags"] and any(
+        address.get("tentative") and not address.get("dadfailed") for address in link["addr_info"]
     )
 
 
