@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import access, emulator, image
@@ -23,7 +24,9 @@ from .process import Process, free_ports, start
 
 # The longest path of a Unix socket is 107 bytes; ssh appends 17 characters while it makes one.
 _LONGEST_FOLDER = 70
-_PATIENCE = 600
+# Without KVM a machine boots in 80 to 160 s. One in ten or twenty hangs as it boots there, and does not the next time.
+_PATIENCE = 300
+_ATTEMPTS = 3
 
 NAMES = " and ".join(machine.name for machine in MACHINES)
 
@@ -64,9 +67,16 @@ class Lab:
             self._remove()
             began = time.monotonic()
             try:
-                self._boot(images, qemu)
-                for machine in MACHINES:
-                    self._wait(machine, began)
+                ports = self._prepare()
+                say(f"booting {NAMES}{'' if qemu.hardware else ', without KVM'}")
+                boots = {
+                    machine: functools.partial(self._start, machine, images[machine], qemu, ports[machine])
+                    for machine in MACHINES
+                }
+                for boot in boots.values():
+                    boot()
+                for machine, boot in boots.items():
+                    self._wait(machine, began, boot)
             except BaseException:
                 self._remove()
                 raise
@@ -86,21 +96,25 @@ class Lab:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _boot(self, images: dict[Machine, image.Image], qemu: emulator.Emulator) -> None:
+    def _prepare(self) -> dict[Machine, Ports]:
+        """Make what both machines share."""
         self.folder.mkdir()
         ports = _ports()
         for name in ("id", "host"):
             key = str(self.folder / f"{name}_ed25519")
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "virtnet-lab", "-f", key], "no key could be made")
         self._tell_how_to_reach({machine.name: ports[machine].ssh for machine in MACHINES})
-        say(f"booting {NAMES}{'' if qemu.hardware else ', without KVM'}")
-        processes: dict[str, Process] = {}
-        for machine in MACHINES:
-            folder = self.folder / machine.name
-            self._prepare_disk(machine, images[machine], folder)
-            process = start(command(qemu, machine, images[machine], folder, ports[machine]), folder / "qemu.log")
-            processes[machine.name] = process
-            self._write_state(processes)
+        return ports
+
+    def _start(self, machine: Machine, base: image.Image, qemu: emulator.Emulator, ports: Ports) -> None:
+        """Boot a machine from a new disk, instead of the one that runs under this name."""
+        processes = self.processes()
+        if machine.name in processes:
+            processes[machine.name].end()
+        folder = self.folder / machine.name
+        self._prepare_disk(machine, base, folder)
+        processes[machine.name] = start(command(qemu, machine, base, folder, ports), folder / "qemu.log")
+        self._write_state(processes)
 
     def _tell_how_to_reach(self, ports: dict[str, int]) -> None:
         sockets = self.folder
@@ -114,7 +128,7 @@ class Lab:
         self.inventory.write_text(access.inventory(ports, self.folder), encoding="utf-8")
 
     def _prepare_disk(self, machine: Machine, base: image.Image, folder: Path) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         run(
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base.disk), str(folder / "disk.qcow2")],
             f"the disk of {machine.name} could not be made",
@@ -130,7 +144,20 @@ class Lab:
         new.write_text(json.dumps({"processes": numbers}), encoding="utf-8")
         new.rename(self._state)
 
-    def _wait(self, machine: Machine, began: float) -> None:
+    def _wait(self, machine: Machine, began: float, boot: Callable[[], None]) -> None:
+        """Wait until a machine can be logged into. One that hangs as it boots gets another try."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            if self._answers(machine, began + _PATIENCE):
+                return
+            problem = f"{machine.name} cannot be logged into after {_PATIENCE} s. {self._last_words(machine)}"
+            if attempt < _ATTEMPTS:
+                say(f"{problem}\nIt boots again.")
+                began = time.monotonic()
+                boot()
+        raise LabError(problem)
+
+    def _answers(self, machine: Machine, deadline: float) -> bool:
+        """Whether a machine can be logged into before the deadline, which may be over: the other one was waited for."""
         process = self.processes()[machine.name]
         while True:
             # Into a file: the connection stays open for what follows, and with it whatever ssh writes to.
@@ -138,16 +165,14 @@ class Lab:
                 (self.folder / machine.name / "ssh.log").open("wb") as log,
                 contextlib.suppress(subprocess.TimeoutExpired),
             ):
-                command = self.ssh(machine.name, ["true"])
-                done = subprocess.run(
-                    command, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60
-                )
+                login = self.ssh(machine.name, ["true"])
+                done = subprocess.run(login, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60)
                 if done.returncode == 0:
-                    return
+                    return True
             if not process.running:
                 raise LabError(f"{machine.name} has ended. {self._last_words(machine)}")
-            if time.monotonic() - began > _PATIENCE:
-                raise LabError(f"{machine.name} cannot be logged into. {self._last_words(machine)}")
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.5)
 
     def _last_words(self, machine: Machine) -> str:

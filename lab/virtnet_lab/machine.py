@@ -23,7 +23,7 @@ FIRST_SLOT = 0x10
 CABLES = ("trunk", "uplink")
 
 KERNEL_PARAMETERS = (
-    "root=/dev/vda rw console=ttyS0 quiet loglevel=3 panic=10 "
+    "root=/dev/vda rw console=ttyS0 panic=10 "
     "mitigations=off nokaslr random.trust_cpu=on audit=0 selinux=0 apparmor=0 fsck.mode=skip"
 )
 
