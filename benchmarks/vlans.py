@@ -1,9 +1,11 @@
 # Copyright (c) 2026, the virtnet.hypervisor contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VLANs on a trunk, each with a bridge: one task per module, ip -batch, and a loop of commands. See README.md.
+"""VLANs on a trunk, each with a bridge: one task per module, ip -batch, networkd's files, and a loop of commands.
 
 sandbox/run --kernel -- build/venv/bin/python benchmarks/vlans.py [--pairs 10 100 1000] [--loop-up-to 100]
+
+See README.md for the same in a virtual machine, where networkd runs.
 """
 
 from __future__ import annotations
@@ -14,16 +16,21 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SCRATCH = Path(os.environ.get("VIRTNET_SANDBOX_DIR", "/nonexistent")) / "benchmark"
+NETWORKD = Path("/run/systemd/network")
 TRUNK = "trunk0"
 MOMENTS = ("create", "no change", "change of one", "delete")
-# The Python of the targets, which has Debian's libraries.
+# The Python of the targets, which has Debian's libraries. Ansible's own are in the virtual environment.
 PYTHON = "/usr/bin/python3"
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": ":".join(str(path) for path in (ROOT / "build/venv/lib").glob("python3*/site-packages")),
+}
 
 # What a module does between its start and its result. Prints seconds: imports, then the work.
 ENGINE = """
@@ -84,15 +91,20 @@ def links() -> dict[str, tuple[str | None, int]]:
     }
 
 
-def check(count: int, moment: str, side: str) -> None:
-    """Stop where the side has not made what it should have."""
-    expected: dict[str, tuple[str | None, int]] = {}
+def expected(count: int, moment: str) -> dict[str, tuple[str | None, int]]:
+    """What `links` should be after a step."""
+    found: dict[str, tuple[str | None, int]] = {}
     if moment != "delete":
         for each in ids(count):
             mtu = 1400 if each == 1 and moment == "change of one" else 1500
             # A bridge without an MTU of its own follows its ports.
-            expected |= {f"br{each}": (None, mtu), f"{TRUNK}.{each}": (f"br{each}", mtu)}
-    if links() != expected:
+            found |= {f"br{each}": (None, mtu), f"{TRUNK}.{each}": (f"br{each}", mtu)}
+    return found
+
+
+def check(count: int, moment: str, side: str) -> None:
+    """Stop where the side has not made what it should have."""
+    if links() != expected(count, moment):
         sys.exit(f"{side}: {moment} of {count}: the devices are not as they should be")
 
 
@@ -113,7 +125,7 @@ def engine(count: int, moment: str) -> tuple[float, float]:
         text=True,
         check=True,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(next((ROOT / "build/venv/lib").glob("python3*/site-packages")))},
+        env=ENVIRONMENT,
     )
     whole = time.perf_counter() - began
     _imports, work, changed = json.loads(done.stdout)
@@ -124,24 +136,27 @@ def engine(count: int, moment: str) -> tuple[float, float]:
 
 def play(tasks: list[dict[str, object]]) -> float:
     """Seconds of a whole run of ansible-playbook with Ansible's own defaults."""
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    playbook, config = SCRATCH / "playbook.yml", SCRATCH / "ansible.cfg"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    config.write_text("")
-    environment = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(config),
-        "ANSIBLE_HOME": str(SCRATCH / "home"),
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"),
-        "ANSIBLE_PYTHON_INTERPRETER": PYTHON,
-    }
-    command = [str(ROOT / "build/venv/bin/ansible-playbook"), "-i", "localhost,", "-c", "local", str(playbook)]
-    began = time.perf_counter()
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        playbook, config = scratch / "playbook.yml", scratch / "ansible.cfg"
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+        config.write_text("")
+        environment = {
+            **ENVIRONMENT,
+            "ANSIBLE_CONFIG": str(config),
+            "ANSIBLE_HOME": str(scratch / "home"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"),
+            "ANSIBLE_PYTHON_INTERPRETER": PYTHON,
+            "LC_ALL": "C.UTF-8",
+        }
+        command = [PYTHON, "-m", "ansible.cli.playbook", "-i", "localhost,", "-c", "local", str(playbook)]
+        began = time.perf_counter()
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        seconds = time.perf_counter() - began
     if done.returncode != 0:
         sys.exit(f"ansible-playbook failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return time.perf_counter() - began
+    return seconds
 
 
 def our_tasks(count: int, moment: str) -> float:
@@ -155,15 +170,64 @@ def loop(count: int, moment: str) -> float:
     return play([{"ansible.builtin.command": "ip {{ item }}", "loop": lines, "changed_when": moment != "no change"}])
 
 
+def networkd_runs() -> bool:
+    """Whether systemd-networkd manages networks here."""
+    try:
+        return subprocess.run(["systemctl", "is-active", "--quiet", "systemd-networkd"], check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def networkd_files(count: int, moment: str) -> dict[str, str]:
+    """What somebody writes for networkd, by the file's name."""
+    if moment == "delete":
+        return {}
+    # Links as ip makes them: without an address, and up without a carrier.
+    bare = "LinkLocalAddressing=no\nConfigureWithoutCarrier=yes\nIPv6AcceptRA=no\n"
+    vlans = "".join(f"VLAN={TRUNK}.{each}\n" for each in ids(count))
+    files = {f"10-{TRUNK}.network": f"[Match]\nName={TRUNK}\n[Network]\n{bare}{vlans}"}
+    for each in ids(count):
+        mtu = "[Link]\nMTUBytes=1400\n" if each == 1 and moment == "change of one" else ""
+        files |= {
+            f"10-br{each}.netdev": f"[NetDev]\nName=br{each}\nKind=bridge\n",
+            f"10-br{each}.network": f"[Match]\nName=br{each}\n[Network]\n{bare}",
+            f"10-{TRUNK}.{each}.netdev": f"[NetDev]\nName={TRUNK}.{each}\nKind=vlan\n[VLAN]\nId={each}\n",
+            f"10-{TRUNK}.{each}.network": f"[Match]\nName={TRUNK}.{each}\n{mtu}[Network]\nBridge=br{each}\n{bare}",
+        }
+    return files
+
+
+def networkd(count: int, moment: str) -> float:
+    """Files that are new or other than before, a reload, and the wait until the devices are there."""
+    files = networkd_files(count, moment)
+    began = time.perf_counter()
+    NETWORKD.mkdir(exist_ok=True)
+    for path in NETWORKD.glob("10-*"):
+        if path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        path = NETWORKD / name
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    subprocess.run(["networkctl", "reload"], check=True)
+    if moment == "delete":
+        # It leaves devices whose file is gone.
+        subprocess.run(["networkctl", "delete", *links()], check=True)
+    deadline = began + 1800
+    while links() != expected(count, moment) and time.perf_counter() < deadline:
+        time.sleep(0.02)
+    return time.perf_counter() - began
+
+
 def timed(count: int, side: str, run: Callable[[int, str], float]) -> dict[str, float]:
     found = {}
     for moment in MOMENTS:
         found[moment] = run(count, moment)
-        check(count, "create" if moment == "no change" else moment, side)
+        check(count, moment, side)
     return found
 
 
-def compare(count: int, *, with_loop: bool) -> None:
+def compare(count: int, *, with_networkd: bool, with_loop: bool) -> None:
     """Print the figures of one number of pairs."""
     starts: list[float] = []
 
@@ -174,15 +238,16 @@ def compare(count: int, *, with_loop: bool) -> None:
 
     limit = timed(count, "ip -batch", ip_batch)
     work = timed(count, "the engine", timed_engine)
-    ours = timed(count, "one task per module", our_tasks)
-    looped = timed(count, "the loop", loop) if with_loop else {}
-    print(f"\n{count} VLANs, each with its bridge; seconds\n")
-    print(f"{'':16}{'ip -batch':>12}{'engine':>12}{'ratio':>8}{'playbook':>12}{'loop of ip':>12}{'ratio':>8}")
+    columns = {"ip -batch": limit, "engine": work, "playbook": timed(count, "one task per module", our_tasks)}
+    if with_networkd:
+        columns["networkd"] = timed(count, "networkd", networkd)
+    if with_loop:
+        columns["loop of ip"] = timed(count, "the loop", loop)
+    print(f"\n{count} VLANs, each with its bridge; seconds, and the engine's ratio to ip -batch\n")
+    print(f"{'':16}" + "".join(f"{name:>12}" for name in columns) + f"{'ratio':>8}")
     for moment in MOMENTS:
-        cells = f"{limit[moment]:12.3f}{work[moment]:12.3f}{work[moment] / limit[moment]:8.1f}{ours[moment]:12.1f}"
-        if looped:
-            cells += f"{looped[moment]:12.1f}{looped[moment] / ours[moment]:8.1f}"
-        print(f"{moment:16}{cells}")
+        cells = "".join(f"{seconds[moment]:12.3f}" for seconds in columns.values())
+        print(f"{moment:16}{cells}{work[moment] / limit[moment]:8.1f}")
     print(f"Python's start with its imports, beside the engine: {sum(starts) / len(starts):.2f} s", flush=True)
 
 
@@ -193,14 +258,19 @@ def main() -> None:
     parser.add_argument(
         "--loop-up-to", type=int, default=100, help="the loop is slow: up to how many pairs to wait for it"
     )
+    parser.add_argument("--networkd-up-to", type=int, default=1000, help="the same for networkd, where it runs")
+    parser.add_argument("--on-this-machine", action="store_true", help="run outside of a sandbox, in a virtual machine")
     arguments = parser.parse_args()
-    if os.environ.get("VIRTNET_SANDBOX") != "1":
+    if os.environ.get("VIRTNET_SANDBOX") != "1" and not arguments.on_this_machine:
         sys.exit("This makes and removes network devices. Run it in a sandbox: see benchmarks/README.md")
+    networkd_up_to = arguments.networkd_up_to if networkd_runs() else 0
+    if not networkd_up_to:
+        print("systemd-networkd does not run here, and is left out.")
     cable = f"link add {TRUNK} type veth peer name far0\nlink set {TRUNK} up\nlink set far0 up\n"
     subprocess.run(["ip", "-batch", "-"], input=cable, text=True, check=True)
     empty = play([{"ansible.builtin.ping": {}}])
     for count in arguments.pairs:
-        compare(count, with_loop=count <= arguments.loop_up_to)
+        compare(count, with_networkd=count <= networkd_up_to, with_loop=count <= arguments.loop_up_to)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(f"\nA playbook that only pings took {empty:.1f} s. Linux {os.uname().release}, load {load}.")
 
