@@ -21,7 +21,7 @@ demo: setup-demo ## Show a NAT network with a real guest, in a sandbox (root).
 	@tools/collection
 	@sandbox/demo
 
-test: setup test-unit lint test-sanity test-sandboxes ## Run every test layer but test-vm (root).
+test: setup test-unit lint test-sanity test-sandboxes test-vm ## Run every test layer (root).
 
 test-unit: setup-check ## Run the unit tests. ARGS='...' goes to pytest.
 	@tools/collection
