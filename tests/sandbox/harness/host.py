@@ -90,10 +90,12 @@ def _waits_for_its_state(link: Mapping[str, Any], bridges_with_ports: Container[
         return False
     if "LOWER_UP" not in link["flags"]:
         return link["operstate"] not in ("DOWN", "LOWERLAYERDOWN")
-    if info["info_kind"] == "bridge" and not info["info_data"]["stp_state"] and link["ifname"] not in bridges_with_ports:
-        # As it was made: the kernel looks at the carrier of a bridge first when it gets a port.
-        return link["operstate"] not in ("UP", "UNKNOWN")
-    return bool(link["operstate"] != "UP")
+    rest = ["UP"]
+    is_lonely_bridge = info["info_kind"] == "bridge" and link["ifname"] not in bridges_with_ports
+    if is_lonely_bridge and not info["info_data"]["stp_state"]:
+        # As it was made: the kernel first looks at the carrier of a bridge when it gets a port.
+        rest.append("UNKNOWN")
+    return link["operstate"] not in rest
 
 
 def _looks_for_duplicates(link: Mapping[str, Any]) -> bool:
