@@ -24,7 +24,7 @@ from .process import Process, free_ports, start
 
 # The longest path of a Unix socket is 107 bytes; ssh appends 17 characters while it makes one.
 _LONGEST_FOLDER = 70
-# Without KVM a machine boots in 80 to 160 s. One in ten or twenty hangs as it boots there, and does not the next time.
+# Without KVM a machine boots in 40 to 160 s. One of the first fifteen boots hung there, without a word on the console.
 _PATIENCE = 300
 _ATTEMPTS = 3
 
