@@ -23,6 +23,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORKD = Path("/run/systemd/network")
+# Others have files there, too.
+OWN_FILES = "10-benchmark-"
 TRUNK = "trunk0"
 MOMENTS = ("create", "no change", "change of one", "delete")
 # The Python of the targets, which has Debian's libraries. Ansible's own are in the virtual environment.
@@ -172,37 +174,38 @@ def loop(count: int, moment: str) -> float:
 
 def networkd_runs() -> bool:
     """Whether systemd-networkd manages networks here."""
+    command = ["systemctl", "is-active", "--quiet", "systemd-networkd"]
     try:
-        return subprocess.run(["systemctl", "is-active", "--quiet", "systemd-networkd"], check=False).returncode == 0
+        return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
     except FileNotFoundError:
         return False
 
 
 def networkd_files(count: int, moment: str) -> dict[str, str]:
-    """What somebody writes for networkd, by the file's name."""
+    """What somebody writes for networkd, by the file's name without its prefix."""
     if moment == "delete":
         return {}
     # Links as ip makes them: without an address, and up without a carrier.
     bare = "LinkLocalAddressing=no\nConfigureWithoutCarrier=yes\nIPv6AcceptRA=no\n"
     vlans = "".join(f"VLAN={TRUNK}.{each}\n" for each in ids(count))
-    files = {f"10-{TRUNK}.network": f"[Match]\nName={TRUNK}\n[Network]\n{bare}{vlans}"}
+    files = {f"{TRUNK}.network": f"[Match]\nName={TRUNK}\n[Network]\n{bare}{vlans}"}
     for each in ids(count):
         mtu = "[Link]\nMTUBytes=1400\n" if each == 1 and moment == "change of one" else ""
         files |= {
-            f"10-br{each}.netdev": f"[NetDev]\nName=br{each}\nKind=bridge\n",
-            f"10-br{each}.network": f"[Match]\nName=br{each}\n[Network]\n{bare}",
-            f"10-{TRUNK}.{each}.netdev": f"[NetDev]\nName={TRUNK}.{each}\nKind=vlan\n[VLAN]\nId={each}\n",
-            f"10-{TRUNK}.{each}.network": f"[Match]\nName={TRUNK}.{each}\n{mtu}[Network]\nBridge=br{each}\n{bare}",
+            f"br{each}.netdev": f"[NetDev]\nName=br{each}\nKind=bridge\n",
+            f"br{each}.network": f"[Match]\nName=br{each}\n[Network]\n{bare}",
+            f"{TRUNK}.{each}.netdev": f"[NetDev]\nName={TRUNK}.{each}\nKind=vlan\n[VLAN]\nId={each}\n",
+            f"{TRUNK}.{each}.network": f"[Match]\nName={TRUNK}.{each}\n{mtu}[Network]\nBridge=br{each}\n{bare}",
         }
     return files
 
 
 def networkd(count: int, moment: str) -> float:
     """Files that are new or other than before, a reload, and the wait until the devices are there."""
-    files = networkd_files(count, moment)
+    files = {OWN_FILES + name: text for name, text in networkd_files(count, moment).items()}
     began = time.perf_counter()
     NETWORKD.mkdir(exist_ok=True)
-    for path in NETWORKD.glob("10-*"):
+    for path in NETWORKD.glob(f"{OWN_FILES}*"):
         if path.name not in files:
             path.unlink()
     for name, text in files.items():
