@@ -22,7 +22,9 @@ sys.path.insert(0, str(TESTS / "sandbox"))
 if os.environ.get("VIRTNET_SANDBOX") != "1" or not Path("/proc/net/vlan").is_dir():
     pytest.exit("These tests need a sandbox on a kernel with 802.1Q. Run them as root: make test-kernel", returncode=4)
 
-from harness import wipe  # noqa: E402
+from harness import explain_comparison, wipe  # noqa: E402
+
+pytest_assertrepr_compare = explain_comparison
 
 
 @pytest.fixture(autouse=True)

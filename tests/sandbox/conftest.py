@@ -19,7 +19,9 @@ sys.path.insert(0, str(HERE))
 if os.environ.get("VIRTNET_SANDBOX") != "1":
     pytest.exit("These tests change the network. Run them in a sandbox, as root: make test-sandbox", returncode=4)
 
-from harness import OutsideServer, wipe  # noqa: E402
+from harness import OutsideServer, explain_comparison, wipe  # noqa: E402
+
+pytest_assertrepr_compare = explain_comparison
 
 LOGS = (
     ("libvirtd", "/var/log/libvirt/libvirtd.log"),

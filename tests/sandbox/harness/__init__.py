@@ -11,7 +11,7 @@ from __future__ import annotations
 from virtnet_sandbox.guest import Background, Guest, GuestError, Output, Ping
 from virtnet_sandbox.outside import Connection, OutsideServer
 
-from .host import host_state, libvirtd, on_the_way, settled_state, virsh, wipe
+from .host import explain_comparison, host_state, libvirtd, on_the_way, settled_state, virsh, wipe
 from .modules import ModuleCrashed, module, start_module
 from .playbooks import PlaybookRun, Task, playbook
 
@@ -28,6 +28,7 @@ __all__ = [
     "Ping",
     "PlaybookRun",
     "Task",
+    "explain_comparison",
     "host_state",
     "libvirtd",
     "module",

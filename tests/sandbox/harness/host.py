@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import stat
@@ -20,8 +21,12 @@ from .places import ROOT
 # What the sandbox starts with, see sandbox/virtnet_sandbox/network.py.
 _OWN_LINKS = ("lo", "uplink0")
 
-# The bridge's running clocks; everything else in `ip -d` stands still while nothing is changed.
-_CLOCKS = ("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer")
+# The running clocks of bridges and of their ports; everything else in `ip -d` stands still while nothing is changed.
+_CLOCKS = (
+    *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"),
+    # This one runs for 15 s also without STP: br_make_forwarding() in net/bridge/br_stp_if.c starts it.
+    *("forward_delay_timer", "message_age_timer", "hold_timer"),
+)
 
 
 def virsh(*arguments: str, check: bool = True) -> str:
@@ -62,10 +67,31 @@ def settled_state(timeout: float = 15) -> dict[str, str]:
     """The state of the host once what was made before has come to rest."""
     deadline = time.monotonic() + timeout
     before, state = None, host_state()
-    while (state != before or on_the_way(json.loads(state["ip addr"]))) and time.monotonic() < deadline:
+    while state != before or on_the_way(json.loads(state["ip addr"])):
+        if time.monotonic() > deadline:
+            changing = "\n".join(difference(before or {}, state)) or on_the_way(json.loads(state["ip addr"]))
+            raise AssertionError(f"The host did not come to rest within {timeout} s: {changing}")
         time.sleep(0.3)
         before, state = state, host_state()
     return state
+
+
+def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What changed between two states of the host, in lines with what is around them."""
+    return [
+        line
+        for part in sorted({*before, *after})
+        for line in difflib.unified_diff(
+            before.get(part, "").splitlines(), after.get(part, "").splitlines(), part, part, lineterm=""
+        )
+    ]
+
+
+def explain_comparison(op: str, left: object, right: object) -> list[str] | None:
+    """For pytest: two states that are not equal, told by the few lines that differ."""
+    if op == "==" and isinstance(left, dict) and isinstance(right, dict) and "ip addr" in left and "ip addr" in right:
+        return ["the host's state is as it was (the other one: -, what the left side has: +)", *difference(right, left)]
+    return None
 
 
 def on_the_way(links: Iterable[Mapping[str, Any]]) -> list[str]:
