@@ -47,9 +47,9 @@ def host_state() -> dict[str, str]:
     """Everything a network can change on a host. Equal before and after means: nothing was touched."""
     state = {
         "net-list": virsh("net-list", "--all"),
-        "ip addr": json.dumps(_without_clocks(json.loads(_output("ip", "-j", "-d", "addr"))), indent=1),
-        "ip route": _output("ip", "-j", "route", "show", "table", "all"),
-        "ip -6 route": _output("ip", "-j", "-6", "route"),
+        "ip addr": _told_by_ip("-d", "addr"),
+        "ip route": _told_by_ip("route", "show", "table", "all"),
+        "ip -6 route": _told_by_ip("-6", "route"),
         "nft": _output("nft", "--stateless", "list", "ruleset"),
         "ip_forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(encoding="ascii"),
     }
@@ -165,6 +165,11 @@ def _names(command: str, *arguments: str, all_of_them: bool = True) -> list[str]
 
 def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _told_by_ip(*arguments: str) -> str:
+    """A fact a line, for the comparison."""
+    return json.dumps(_without_clocks(json.loads(_output("ip", "-j", *arguments))), indent=1)
 
 
 def _without_clocks(value: Any) -> Any:
