@@ -135,7 +135,7 @@ def _run_example(text: str, expected: str, inventory: Path) -> None:
     else:
         checked.succeeded()
         real.succeeded()
-        assert checked.changed == real.changed
+        assert checked.changed == real.changed, f"{checked.stdout}{real.stdout}"
         again = run().succeeded()
         assert again.changed == 0, again.stdout
 
