@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import Guest, host_state, module, playbook, settled_state, virsh
+from harness import CLOCKS, Guest, host_state, module, playbook, settled_state, virsh
 from harness.examples import define_nat_network
 from harness.places import COLLECTIONS, ROOT
 from test_virt_net_kit import run
@@ -402,9 +402,6 @@ class TestChange:
             assert before["linkinfo"]["info_data"][name] == after["linkinfo"]["info_data"][name]
         assert ports("br0") == {"eth1"}
         assert addresses("br0") == {"192.0.2.1/24", "2001:db8::1/64"}
-
-
-CLOCKS = {"hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"}
 
 
 class TestPorts:

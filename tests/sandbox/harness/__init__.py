@@ -11,13 +11,14 @@ from __future__ import annotations
 from virtnet_sandbox.guest import Background, Guest, GuestError, Output, Ping
 from virtnet_sandbox.outside import Connection, OutsideServer
 
-from .host import explain_comparison, host_state, libvirtd, on_the_way, settled_state, virsh, wipe
+from .host import CLOCKS, explain_comparison, host_state, libvirtd, on_the_way, settled_state, virsh, wipe
 from .modules import ModuleCrashed, module, start_module
 from .playbooks import PlaybookRun, Task, playbook
 
 outside_server = OutsideServer
 
 __all__ = [
+    "CLOCKS",
     "Background",
     "Connection",
     "Guest",

@@ -22,11 +22,11 @@ from .places import ROOT
 _OWN_LINKS = ("lo", "uplink0")
 
 # The running clocks of bridges and of their ports; everything else in `ip -d` stands still while nothing is changed.
-_CLOCKS = (
+CLOCKS = {
     *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"),
-    # This one runs for 15 s also without STP: br_make_forwarding() in net/bridge/br_stp_if.c starts it.
+    # The first of these runs for 15 s also without STP: br_make_forwarding() in net/bridge/br_stp.c starts it.
     *("forward_delay_timer", "message_age_timer", "hold_timer"),
-)
+}
 
 
 def virsh(*arguments: str, check: bool = True) -> str:
@@ -90,7 +90,10 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]
 def explain_comparison(op: str, left: object, right: object) -> list[str] | None:
     """For pytest: two states that are not equal, told by the few lines that differ."""
     if op == "==" and isinstance(left, dict) and isinstance(right, dict) and "ip addr" in left and "ip addr" in right:
-        return ["the host's state is as it was (the other one: -, what the left side has: +)", *difference(right, left)]
+        return [
+            "the state of the host is the same on both sides (-: only on the right, +: only on the left)",
+            *difference(right, left),
+        ]
     return None
 
 
@@ -176,7 +179,7 @@ def _without_clocks(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_clocks(item) for item in value]
     if isinstance(value, dict):
-        return {key: _without_clocks(item) for key, item in value.items() if key not in _CLOCKS}
+        return {key: _without_clocks(item) for key, item in value.items() if key not in CLOCKS}
     return value
 
 
